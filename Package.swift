@@ -1,0 +1,119 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every target of ours is built with: Swift 6 mode, warnings as errors.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdHTTP2 = Target.Dependency.product(name: "HummingbirdHTTP2", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "custody",
+    products: [.executable(name: "custody", targets: ["custody"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Libraries of the system.
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        // Pure: no NIO below this line until the edges.
+        library("CustodyDomain", []),
+        library("Postgres", ["CLibpq", logging]),
+        library("CustodyWire", ["CustodyDomain", "COpenSSL", "CZlib", crypto, cryptoExtras, x509]),
+        library("CustodyStore", ["CustodyDomain", "Postgres", crypto, cryptoExtras, logging]),
+
+        // Edges.
+        library("CustodyConnectors", ["CustodyDomain", "CustodyWire", httpClient, logging, nio, nioHTTP1, nioPosix]),
+        library(
+            "CustodySimulators",
+            ["CustodyDomain", "CustodyWire", httpClient, hummingbird, lifecycle, logging, nio, nioHTTP1]),
+        library(
+            "CustodyWorkers",
+            [
+                "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", httpClient, lifecycle, logging,
+                metrics, nio,
+            ]
+        ),
+        library(
+            "CustodyAPI",
+            [
+                "CustodyDomain", "CustodyStore", "CustodyWire", hummingbird, hummingbirdHTTP2, hummingbirdTLS,
+                lifecycle,
+                logging, metrics, nio,
+            ]
+        ),
+        .executableTarget(
+            name: "custody",
+            dependencies: [
+                "CustodyAPI", "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire",
+                "CustodyWorkers", "Postgres", argumentParser, httpClient, lifecycle, logging, metrics, nio, yams,
+            ],
+            swiftSettings: strict
+        ),
+
+        // Tests.
+        .target(
+            name: "TestSupport",
+            dependencies: ["CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", logging],
+            path: "Tests/TestSupport",
+            swiftSettings: strict
+        ),
+        tests("DomainTests", ["CustodyDomain"]),
+        tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests("WireTests", ["CustodyDomain", "CustodyWire", "TestSupport"]),
+        tests("StoreTests", ["CustodyDomain", "CustodyStore", "Postgres", "TestSupport"]),
+        tests(
+            "ConnectorTests",
+            ["CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyWire", "TestSupport", httpClient]
+        ),
+        tests("SimulatorTests", ["CustodySimulators", "CustodyWire", "CustodyDomain", "TestSupport", httpClient]),
+        tests(
+            "WorkerTests",
+            [
+                "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", "CustodyWorkers", "Postgres",
+                "TestSupport",
+            ]
+        ),
+        tests("APITests", ["CustodyAPI", "CustodyDomain", "CustodyStore", "Postgres", "TestSupport", httpClient]),
+        tests("TidyTests", []),
+    ]
+)
