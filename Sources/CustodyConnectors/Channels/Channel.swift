@@ -20,6 +20,18 @@ public protocol Channel: Sendable {
     func queryRefund(serial: String, paymentSerial: String) async -> Reply<ChannelRefund>
     /// Fetches the trade bill (交易账单) of a day that is over.
     func tradeBill(of date: BusinessDate) async -> Reply<BillAnswer>
+    /// Reads a callback whose signature was verified when it came in; decrypts it where needed.
+    func notice(in body: [UInt8]) throws(Doubt) -> ChannelNotice
+}
+
+/// What a channel tells us by itself.
+public enum ChannelNotice: Hashable, Sendable {
+    /// About a payment, by our number.
+    case payment(serial: String, merchantNumber: String, ChannelPayment)
+    /// About a refund, by our numbers.
+    case refund(serial: String, paymentSerial: String, ChannelRefund)
+    /// Something we keep but do not act on, by its name.
+    case other(String)
 }
 
 /// What the channel is asked to collect.

@@ -27,6 +27,49 @@ public protocol Custodian: Sendable {
     func query(_ operation: CustodianOperation, serial: String, sentOn: BusinessDate) async -> Reply<CustodianResult>
     /// Fetches a file of a bank date.
     func file(_ kind: CustodianFileKind, of date: BusinessDate, serial: String) async -> Reply<BillAnswer>
+    /// Reads a notification whose signature was verified when it came in; decrypts fields where needed.
+    func notice(in body: [UInt8]) throws(Doubt) -> CustodianNotice
+}
+
+/// What a custodian tells us by itself. A hint: ask again before money moves, unless it is a credit.
+public enum CustodianNotice: Hashable, Sendable {
+    /// An instruction reached a state.
+    case instruction(CustodianOperation, serial: String, CustodianResult)
+    /// A sub-merchant's review moved, by our number.
+    case subMerchant(number: String)
+    /// A binding moved, by the custodian's number of it.
+    case binding(number: String)
+    /// Money arrived in the custody account: the lump of a channel for a day.
+    case credit(BankCredit)
+    /// The platform put own money into its deposit there.
+    case deposit(number: String, amount: Fen, bankDate: BusinessDate)
+    /// Something we keep but do not act on, by its name.
+    case other(String)
+}
+
+/// A lump sum that arrived in the custody account (到账).
+public struct BankCredit: Hashable, Sendable {
+    /// The custodian's number of the entry.
+    public let number: String
+    /// Who sent it.
+    public let channel: ChannelKind
+    /// The day whose receipts it pays, by the channel.
+    public let businessDate: BusinessDate
+    /// What arrived, after fees and refunds; may be negative when refunds outweigh.
+    public let amount: Fen
+    /// The custodian's accounting date.
+    public let bankDate: BusinessDate
+
+    /// Makes a credit.
+    public init(
+        number: String, channel: ChannelKind, businessDate: BusinessDate, amount: Fen, bankDate: BusinessDate
+    ) {
+        self.number = number
+        self.channel = channel
+        self.businessDate = businessDate
+        self.amount = amount
+        self.bankDate = bankDate
+    }
 }
 
 /// The instructions of ``Custodian`` whose outcome can be asked for by serial number.
@@ -84,6 +127,8 @@ public struct CustodianResult: Hashable, Sendable {
 public enum CustodianFileKind: String, CaseIterable, Hashable, Sendable {
     /// Registered receipts and whether their money has arrived.
     case receipts = "PAY"
+    /// Refunds taken back by the channels.
+    case refunds = "REF"
     /// Withdrawals finished that day.
     case withdrawals = "WDR"
     /// Withdrawals that came back (退票).

@@ -1,0 +1,111 @@
+/// Whose word a statement is.
+public enum StatementSource: String, CaseIterable, Hashable, Sendable {
+    /// WeChat Pay's bills.
+    case weChatPay = "wechat_pay"
+    /// Alipay's bills.
+    case alipay
+    /// The custodian's files.
+    case bank
+}
+
+/// What one line of a statement reports.
+public enum StatementLineKind: String, CaseIterable, Hashable, Sendable {
+    /// A channel collected money from a buyer.
+    case payment
+    /// A channel gave money back to a buyer.
+    case refund
+    /// The bank was credited for a receipt (PAY file).
+    case bankReceipt = "bank_receipt"
+    /// The bank was debited for a refund (REF file).
+    case bankRefund = "bank_refund"
+    /// The bank paid out, or failed to (WDR file).
+    case withdrawal
+    /// A payout came back to the bank (WRT file, 退票).
+    case withdrawalReturn = "withdrawal_return"
+    /// A sub-account's balance at the day's end (BAL file).
+    case balance
+}
+
+/// A line of a channel's or bank's statement (对账单明细), in the one form that reconciliation knows.
+public struct StatementLine: Hashable, Sendable {
+    /// Its line in the file as delivered, from 1.
+    public var lineNumber: Int
+    /// What it reports.
+    public var kind: StatementLineKind
+    /// Our number: of the payment, refund, order or withdrawal; the sub-account's for a balance.
+    public var reference: String
+    /// Our number of the payment that a refund belongs to.
+    public var parentReference: String?
+    /// Their number of the same thing.
+    public var counterpartNumber: String
+    /// The amount, never negative: the kind says which way. A balance may be negative.
+    public var amount: Fen
+    /// What they kept: positive for a cost, negative when a refund gives a fee back.
+    public var fee: Fen
+    /// Their word for its state, such as `SUCCESS`.
+    public var status: String
+    /// When it happened by their clock.
+    public var occurredAt: Instant
+    /// Whatever else the line says that a reader may want, by the file's own column names.
+    public var details: [String: String]
+
+    /// Makes a line.
+    public init(
+        lineNumber: Int, kind: StatementLineKind, reference: String, parentReference: String? = nil,
+        counterpartNumber: String, amount: Fen, fee: Fen = .zero, status: String, occurredAt: Instant,
+        details: [String: String] = [:]
+    ) {
+        self.lineNumber = lineNumber
+        self.kind = kind
+        self.reference = reference
+        self.parentReference = parentReference
+        self.counterpartNumber = counterpartNumber
+        self.amount = amount
+        self.fee = fee
+        self.status = status
+        self.occurredAt = occurredAt
+        self.details = details
+    }
+}
+
+/// A statement, read whole and found consistent with its own totals.
+public struct StatementContent: Hashable, Sendable {
+    /// Whose word it is.
+    public var source: StatementSource
+    /// The form of the file, such as `tradebill_all`, `business_detail`, `PAY`.
+    public var form: String
+    /// The account it is about, where the file says so: a merchant number, a market id.
+    public var account: String?
+    /// The day it is about, where the file says so.
+    public var date: BusinessDate?
+    /// All its lines, in order.
+    public var lines: [StatementLine]
+
+    /// Makes a content.
+    public init(
+        source: StatementSource, form: String, account: String?, date: BusinessDate?, lines: [StatementLine]
+    ) {
+        self.source = source
+        self.form = form
+        self.account = account
+        self.date = date
+        self.lines = lines
+    }
+}
+
+/// Why a statement was refused whole.
+public struct StatementDefect: Error, Hashable, Sendable {
+    /// What is wrong, in one clear sentence without amounts of people or names.
+    public let reason: String
+    /// The line, from 1; nil when it is the whole file.
+    public let line: Int?
+    /// The column's name, where it is one.
+    public let column: String?
+
+    /// Makes a defect.
+    public init(_ reason: String, line: Int? = nil, column: String? = nil) {
+        self.reason = reason
+        self.line = line
+        self.column = column
+    }
+}
