@@ -1,0 +1,51 @@
+import CustodyDomain
+import Postgres
+
+extension TenantTransaction {
+    /// Adds jobs, to be done as soon as this transaction commits.
+    public func enqueue(_ requests: [JobRequest]) async throws {
+        guard !requests.isEmpty else { return }
+        let ids = requests.map { _ in ID<Job>(at: now) }
+        try await run(
+            """
+            INSERT INTO job (tenant_id, queue, id, kind, subject)
+            SELECT \(tenantID), r.queue, r.id, r.kind, r.subject
+              FROM unnest(
+                  \(requests.map(\.kind.queue.rawValue)), \(ids), \(requests.map(\.kind.rawValue)),
+                  \(requests.map(\.subject))
+              ) AS r (queue, id, kind, subject)
+            """
+        )
+        queuesToWake.formUnion(requests.map(\.kind.queue))
+    }
+
+    /// Adds a job, to be done as soon as this transaction commits.
+    public func enqueue(_ request: JobRequest) async throws { try await enqueue([request]) }
+
+    /// Adds a job to be done at a time of the tenant's clock.
+    public func enqueue(_ request: JobRequest, at instant: Instant, in queue: Queue? = nil) async throws {
+        try await run(
+            """
+            INSERT INTO job_later (tenant_id, queue, id, kind, subject, run_at, due_at)
+            VALUES (
+                \(tenantID), \((queue ?? request.kind.queue).rawValue), \(ID<Job>(at: now)), \(request.kind.rawValue),
+                \(request.subject), \(instant), \(instant - clockOffset)
+            )
+            """
+        )
+    }
+
+    /// Whether a job of this kind about this subject is waiting or running.
+    public func hasJob(_ request: JobRequest) async throws -> Bool {
+        try await row(
+            """
+            SELECT FROM job_later
+             WHERE tenant_id = \(tenantID) AND kind = \(request.kind.rawValue) AND subject = \(request.subject)
+            UNION ALL
+            SELECT FROM job
+             WHERE tenant_id = \(tenantID) AND kind = \(request.kind.rawValue) AND subject = \(request.subject)
+             LIMIT 1
+            """
+        ) != nil
+    }
+}

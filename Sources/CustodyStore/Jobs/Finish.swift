@@ -1,0 +1,71 @@
+import CustodyDomain
+import Postgres
+
+/// The lease of a job was lost: another worker has it now, and this one's effects must not be committed.
+public struct LeaseLost: Error, Sendable {}
+
+extension TenantTransaction {
+    /// Ends this run of a job, in the transaction of its effects.
+    ///
+    /// - Throws: ``LeaseLost`` when the lease is not the newest any more, which rolls the effects back.
+    public func finish(_ job: ClaimedJob, _ outcome: JobOutcome) async throws {
+        switch outcome {
+        case .done: try await retire(job)
+        case .again(let delay, let queue): try await postpone(job, by: delay, to: queue, attempt: 0)
+        case .failed(let reason) where job.attempt >= RetryPolicy.attempts:
+            try await bury(job, reason: "failed \(job.attempt) times: \(reason)")
+        case .failed: try await postpone(job, by: RetryPolicy.delay(after: job.attempt), to: job.queue, attempt: job.attempt)
+        case .dead(let reason): try await bury(job, reason: reason)
+        }
+    }
+
+    private func retire(_ job: ClaimedJob) async throws {
+        let moved = try await run(
+            """
+            WITH ended AS (
+                DELETE FROM job
+                 WHERE tenant_id = \(tenantID) AND queue = \(job.queue.rawValue) AND id = \(job.id)
+                   AND lease = \(job.lease)
+                RETURNING tenant_id, queue, id, kind, subject, attempt
+            )
+            INSERT INTO job_done (tenant_id, queue, id, kind, subject, attempt, outcome, finished_at)
+            SELECT tenant_id, queue, id, kind, subject, attempt, 'done', clock_timestamp() FROM ended
+            """
+        )
+        guard moved == 1 else { throw LeaseLost() }
+    }
+
+    private func postpone(_ job: ClaimedJob, by delay: Duration, to queue: Queue, attempt: Int) async throws {
+        let moved = try await run(
+            """
+            WITH ended AS (
+                DELETE FROM job
+                 WHERE tenant_id = \(tenantID) AND queue = \(job.queue.rawValue) AND id = \(job.id)
+                   AND lease = \(job.lease)
+                RETURNING tenant_id, id, kind, subject, lease
+            )
+            INSERT INTO job_later (tenant_id, queue, id, kind, subject, attempt, lease, run_at, due_at)
+            SELECT tenant_id, \(queue.rawValue), id, kind, subject, \(attempt), lease,
+                   \(now + delay), \(now + delay - clockOffset)
+              FROM ended
+            """
+        )
+        guard moved == 1 else { throw LeaseLost() }
+    }
+
+    private func bury(_ job: ClaimedJob, reason: String) async throws {
+        let moved = try await run(
+            """
+            WITH ended AS (
+                DELETE FROM job
+                 WHERE tenant_id = \(tenantID) AND queue = \(job.queue.rawValue) AND id = \(job.id)
+                   AND lease = \(job.lease)
+                RETURNING tenant_id, queue, id, kind, subject, attempt, lease
+            )
+            INSERT INTO job_dead (tenant_id, queue, id, kind, subject, attempt, lease, reason, died_at)
+            SELECT tenant_id, queue, id, kind, subject, attempt, lease, \(reason), \(now) FROM ended
+            """
+        )
+        guard moved == 1 else { throw LeaseLost() }
+    }
+}

@@ -1,0 +1,79 @@
+import CustodyDomain
+import Postgres
+
+/// A transaction that sees one tenant's rows; every verb on tenant data is a method of it.
+///
+/// It is not `Sendable`: the compiler refuses to carry it into another task. It must not outlive the closure of
+/// ``Store/withTenant(_:_:)``.
+public final class TenantTransaction {
+    /// Whose rows it sees.
+    public let tenantID: ID<Tenant>
+    /// The time of this transaction: the database's, or the sandbox's test clock.
+    public let now: Instant
+    /// Whether the tenant is a sandbox.
+    public let isSandbox: Bool
+    /// How far the sandbox's clock runs ahead.
+    let clockOffset: Duration
+    let keys: TenantKeys
+    var isOpen = true
+    var queuesToWake: Set<Queue> = []
+    private let connection: Connection
+
+    private init(
+        tenantID: ID<Tenant>, now: Instant, isSandbox: Bool, clockOffset: Duration, keys: TenantKeys,
+        connection: Connection
+    ) {
+        self.tenantID = tenantID
+        self.now = now
+        self.isSandbox = isSandbox
+        self.clockOffset = clockOffset
+        self.keys = keys
+        self.connection = connection
+    }
+
+    /// The day of the books now.
+    public var today: BusinessDate { BusinessDate(of: now) }
+
+    static func begin(
+        _ tenantID: ID<Tenant>, on connection: Connection, vault: Vault
+    ) async throws -> TenantTransaction {
+        let begun = try await connection.pipeline([
+            "BEGIN",
+            "SELECT set_config('app.tenant_id', \(tenantID.uuid.text), true)",
+            """
+            SELECT now() AS real_now, now() + clock_offset AS now, mode, wrapped_key
+              FROM tenant
+             WHERE id = \(tenantID)
+            """,
+        ])
+        guard let row = begun[2].first else {
+            _ = try await connection.query("ROLLBACK")
+            throw Rejection.notFound
+        }
+        let now: Instant = try row.get("now")
+        return TenantTransaction(
+            tenantID: tenantID, now: now, isSandbox: try row.get("mode", as: String.self) == "sandbox",
+            clockOffset: now - (try row.get("real_now", as: Instant.self)),
+            keys: try vault.keys(of: tenantID, wrapped: try row.get("wrapped_key")), connection: connection
+        )
+    }
+
+    /// Runs one statement.
+    func rows(_ sql: SQL) async throws(PostgresError) -> Rows {
+        precondition(isOpen, "a transaction was used after its end")
+        return try await connection.query(sql)
+    }
+
+    /// Runs statements that don't depend on each other's answers, in one round trip.
+    func rows(_ statements: [SQL]) async throws(PostgresError) -> [Rows] {
+        precondition(isOpen, "a transaction was used after its end")
+        return try await connection.pipeline(statements)
+    }
+
+    /// Runs one statement and returns its first row.
+    func row(_ sql: SQL) async throws(PostgresError) -> Row? { try await rows(sql).first }
+
+    /// Runs one statement and returns how many rows it touched.
+    @discardableResult
+    func run(_ sql: SQL) async throws(PostgresError) -> Int { try await rows(sql).affected }
+}
