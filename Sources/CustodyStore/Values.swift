@@ -1,8 +1,8 @@
 import CustodyDomain
 import Postgres
 
-extension UUIDv7: @retroactive ArrayElement, @retroactive Bindable, @retroactive Column, @retroactive Scalar,
-    @retroactive StoredAs
+extension UUIDv7: ArrayElement, Bindable, Column, Scalar,
+    StoredAs
 {
     /// Stored as `uuid`.
     public var stored: PGUUID { PGUUID(high: high, low: low) }
@@ -10,8 +10,8 @@ extension UUIDv7: @retroactive ArrayElement, @retroactive Bindable, @retroactive
     public init?(stored: PGUUID) { self.init(high: stored.high, low: stored.low) }
 }
 
-extension ID: @retroactive ArrayElement, @retroactive Bindable, @retroactive Column, @retroactive Scalar,
-    @retroactive StoredAs
+extension ID: ArrayElement, Bindable, Column, Scalar,
+    StoredAs
 {
     /// Stored as `uuid`.
     public var stored: PGUUID { uuid.stored }
@@ -19,8 +19,8 @@ extension ID: @retroactive ArrayElement, @retroactive Bindable, @retroactive Col
     public init?(stored: PGUUID) { self.init(UUIDv7(high: stored.high, low: stored.low)) }
 }
 
-extension Fen: @retroactive ArrayElement, @retroactive Bindable, @retroactive Column, @retroactive Scalar,
-    @retroactive StoredAs
+extension Fen: ArrayElement, Bindable, Column, Scalar,
+    StoredAs
 {
     /// Stored as `bigint`.
     public var stored: Int64 { value }
@@ -28,8 +28,8 @@ extension Fen: @retroactive ArrayElement, @retroactive Bindable, @retroactive Co
     public init?(stored: Int64) { self.init(stored) }
 }
 
-extension Instant: @retroactive ArrayElement, @retroactive Bindable, @retroactive Column, @retroactive Scalar,
-    @retroactive StoredAs
+extension Instant: ArrayElement, Bindable, Column, Scalar,
+    StoredAs
 {
     /// Stored as `timestamptz`.
     public var stored: PGTimestamp { PGTimestamp(microseconds: microseconds) }
@@ -37,8 +37,8 @@ extension Instant: @retroactive ArrayElement, @retroactive Bindable, @retroactiv
     public init?(stored: PGTimestamp) { self.init(microseconds: stored.microseconds) }
 }
 
-extension BusinessDate: @retroactive ArrayElement, @retroactive Bindable, @retroactive Column, @retroactive Scalar,
-    @retroactive StoredAs
+extension BusinessDate: ArrayElement, Bindable, Column, Scalar,
+    StoredAs
 {
     /// Stored as `date`.
     public var stored: PGDate { PGDate(daysSinceUnixEpoch: daysSinceEpoch) }

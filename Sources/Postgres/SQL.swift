@@ -43,6 +43,15 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
             text += "$"
             text += String(binds.count)
         }
+
+        /// Adds a value, or NULL, as the next bind parameter.
+        ///
+        /// Why an overload: without it the compiler takes every optional for an oversight.
+        public mutating func appendInterpolation<Value: Bindable>(_ value: Value?) {
+            binds.append(value?.bind ?? Bind(Value.type, nil))
+            text += "$"
+            text += String(binds.count)
+        }
     }
 }
 

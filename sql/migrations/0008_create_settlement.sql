@@ -93,5 +93,7 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %I TO custody_app', t);
     END LOOP;
 END $$;
+-- A run that found nothing to do leaves nothing behind.
+GRANT DELETE ON settlement_run TO custody_app;
 
 RESET ROLE;

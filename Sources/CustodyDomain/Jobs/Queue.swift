@@ -82,7 +82,7 @@ public enum JobKind: String, CaseIterable, Hashable, Sendable {
 public struct JobRequest: Hashable, Sendable {
     /// What is to be done.
     public let kind: JobKind
-    /// To what: an id's text, or the form that the kind says.
+    /// To what: a UUID, or the form that the kind says.
     public let subject: String
 
     /// Makes a request about something by its text.
@@ -92,5 +92,12 @@ public struct JobRequest: Hashable, Sendable {
     }
 
     /// Makes a request about a row.
-    public init<Entity: Identified>(_ kind: JobKind, _ id: ID<Entity>) { self.init(kind, id.text) }
+    public init<Entity: Identified>(_ kind: JobKind, _ id: ID<Entity>) {
+        self.init(kind, id.uuid.text)
+    }
+
+    /// The id that the subject names; nil when it names none.
+    public func id<Entity: Identified>(of entity: Entity.Type = Entity.self) -> ID<Entity>? {
+        UUIDv7(text: subject).map { ID($0) }
+    }
 }

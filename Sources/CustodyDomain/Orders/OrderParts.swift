@@ -29,7 +29,8 @@ public func allocate(_ amount: Fen, to shares: [PartShare]) throws(Rejection) ->
     if !remainders.isEmpty {
         let (target, _) = scaled(amount, by: basisPoints)
         var lacking = target - remainders.reduce(Int64(0)) { $0 + amounts[$1.index].value }
-        for (index, _) in remainders.sorted(by: { ($1.remainder, $0.index) < ($0.remainder, $1.index) }) where lacking > 0 {
+        for (index, _) in remainders.sorted(by: { ($1.remainder, $0.index) < ($0.remainder, $1.index) })
+        where lacking > 0 {
             amounts[index] += Fen(1)
             lacking -= 1
         }

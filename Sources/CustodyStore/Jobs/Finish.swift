@@ -14,7 +14,8 @@ extension TenantTransaction {
         case .again(let delay, let queue): try await postpone(job, by: delay, to: queue, attempt: 0)
         case .failed(let reason) where job.attempt >= RetryPolicy.attempts:
             try await bury(job, reason: "failed \(job.attempt) times: \(reason)")
-        case .failed: try await postpone(job, by: RetryPolicy.delay(after: job.attempt), to: job.queue, attempt: job.attempt)
+        case .failed:
+            try await postpone(job, by: RetryPolicy.delay(after: job.attempt), to: job.queue, attempt: job.attempt)
         case .dead(let reason): try await bury(job, reason: reason)
         }
     }

@@ -56,7 +56,8 @@ extension TenantTransaction {
             let taken = lines.filter { $0.account.isGuarded && $0.amount > .zero }
             let account = taken.first?.account ?? .reserve
             throw Rejection.insufficientFunds(
-                account: account.kind, available: .zero, requested: taken.filter { $0.account == account }.map(\.amount).sum()
+                account: account.kind, available: .zero,
+                requested: taken.filter { $0.account == account }.map(\.amount).sum()
             )
         }
     }

@@ -45,14 +45,17 @@ extension TenantTransaction {
             """,
         ])
         for row in answers[0] {
-            found.append("transaction \(try row.get("id", as: String.self)) sums to \(try row.get("fen", as: Int64.self)) fen")
+            found.append(
+                "transaction \(try row.get("id", as: String.self)) sums to \(try row.get("fen", as: Int64.self)) fen")
         }
         var sums: [String: Int64] = [:]
         for row in answers[1] {
             let (kind, owner) = (try row.get("kind", as: String.self), try row.get("owner", as: String.self))
             let (kept, posted) = (try row.get("kept", as: Int64.self), try row.get("posted", as: Int64.self))
             if kept != posted { found.append("\(kind)/\(owner) keeps \(kept) fen, its postings say \(posted)") }
-            if try row.get("is_guarded", as: Bool.self), posted < 0 { found.append("\(kind)/\(owner) is \(posted) fen") }
+            if try row.get("is_guarded", as: Bool.self), posted < 0 {
+                found.append("\(kind)/\(owner) is \(posted) fen")
+            }
             sums[kind, default: 0] += posted
         }
         let inDoubt: Int64 = try answers[2].first?.get("fen") ?? 0

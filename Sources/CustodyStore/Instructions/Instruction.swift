@@ -1,0 +1,166 @@
+import CustodyDomain
+import Postgres
+
+/// A message to a counterparty that changes something there.
+public struct InstructionRecord: Hashable, Sendable {
+    /// Its id.
+    public let id: ID<Instruction>
+    /// To whom.
+    public let counterparty: Counterparty
+    /// What is to be done: a ``JobKind``'s word.
+    public let operation: JobKind
+    /// The row it is about.
+    public let subject: UUIDv7
+    /// Its number, stored before its first byte is sent.
+    public let serial: String
+    /// Where it is.
+    public let state: InstructionState
+    /// How often it was sent, always under the same number.
+    public let sendCount: Int
+    /// How often its outcome was asked for.
+    public let queryCount: Int
+    /// When it was sent first.
+    public let sentAt: Instant?
+    /// By when it should have ended (时效).
+    public let dueAt: Instant
+
+    init(_ row: Row) throws {
+        id = try row.get("id")
+        counterparty = try row.get("counterparty")
+        operation = try row.get("operation")
+        subject = try row.get("subject_id")
+        serial = try row.get("serial")
+        state = try row.get("state")
+        sendCount = try row.get("send_count")
+        queryCount = try row.get("query_count")
+        sentAt = try row.get("sent_at")
+        dueAt = try row.get("due_at")
+    }
+}
+
+/// What a worker that picks up an instruction's job has to do.
+public enum InstructionStep: Hashable, Sendable {
+    /// Send it: it is numbered, stored, and marked as sent.
+    case send(InstructionRecord)
+    /// Ask what became of it: it may have been sent.
+    case ask(InstructionRecord)
+}
+
+extension TenantTransaction {
+    /// Takes the next step of the instruction for an operation on a row, making the instruction if there is none.
+    ///
+    /// Why the mark before the sending: if the worker dies in between, the next one finds it sent, and asks instead of
+    /// sending twice.
+    ///
+    /// - Parameters:
+    ///   - serial: The number to give a new instruction; nil for one made here.
+    ///   - deadline: How long a new instruction may take.
+    public func nextStep(
+        _ operation: JobKind, on subject: UUIDv7, with counterparty: Counterparty, serial: String? = nil,
+        deadline: Duration
+    ) async throws -> InstructionStep {
+        let open = try await row(
+            """
+            SELECT id, counterparty, operation, subject_id, serial, state, send_count, query_count, sent_at, due_at
+              FROM instruction
+             WHERE tenant_id = \(tenantID) AND subject_id = \(subject) AND operation = \(operation.rawValue)
+               AND finished_at IS NULL
+             ORDER BY id DESC LIMIT 1
+               FOR NO KEY UPDATE
+            """
+        )
+        if let open {
+            let instruction = try InstructionRecord(open)
+            guard instruction.state == .prepared else {
+                try await run(
+                    """
+                    UPDATE instruction SET query_count = query_count + 1, is_overdue = is_overdue OR due_at < \(now)
+                     WHERE tenant_id = \(tenantID) AND id = \(instruction.id)
+                    """
+                )
+                return .ask(instruction)
+            }
+            try await run(
+                """
+                UPDATE instruction SET state = 'sent', send_count = send_count + 1, sent_at = coalesce(sent_at, \(now))
+                 WHERE tenant_id = \(tenantID) AND id = \(instruction.id)
+                """
+            )
+            return .send(instruction)
+        }
+        let id = ID<Instruction>(at: now)
+        let row = try await row(
+            """
+            INSERT INTO instruction (
+                tenant_id, id, counterparty, operation, subject_id, serial, state, send_count, sent_at, due_at, created_at
+            )
+            VALUES (
+                \(tenantID), \(id), \(counterparty.rawValue), \(operation.rawValue), \(subject),
+                \(serial ?? TenantTransaction.serial(of: id)), 'sent', 1, \(now), \(now + deadline), \(now)
+            )
+            RETURNING id, counterparty, operation, subject_id, serial, state, send_count, query_count, sent_at, due_at
+            """
+        )
+        guard let row else { throw Rejection.notFound }
+        return .send(try InstructionRecord(row))
+    }
+
+    /// Notes that the counterparty has it and will finish it later, by the time it promises.
+    public func noteAccepted(_ instruction: InstructionRecord, finishBy: Instant?, bankNumber: String?) async throws {
+        try await run(
+            """
+            UPDATE instruction
+               SET state = 'accepted', doubt = NULL, bank_number = coalesce(\(bankNumber), bank_number),
+                   due_at = coalesce(\(finishBy), due_at)
+             WHERE tenant_id = \(tenantID) AND id = \(instruction.id) AND finished_at IS NULL
+            """
+        )
+    }
+
+    /// Notes that nobody can tell what became of it.
+    ///
+    /// - Parameter neverSent: Whether it surely did not reach the counterparty, so that the same number may be sent again.
+    public func noteDoubt(_ instruction: InstructionRecord, _ reason: String, neverSent: Bool) async throws {
+        try await run(
+            """
+            UPDATE instruction
+               SET doubt = \(reason), state = CASE WHEN \(neverSent) AND state = 'sent' THEN 'prepared' ELSE state END
+             WHERE tenant_id = \(tenantID) AND id = \(instruction.id) AND finished_at IS NULL
+            """
+        )
+    }
+
+    /// Ends an instruction.
+    ///
+    /// - Returns: Whether this call ended it; false when it had ended before, and nothing must be booked again.
+    public func end(
+        _ instruction: InstructionRecord, failure: (code: String, message: String)? = nil, bankNumber: String? = nil,
+        bankDate: BusinessDate? = nil
+    ) async throws -> Bool {
+        try await run(
+            """
+            UPDATE instruction
+               SET state = \(failure == nil ? "succeeded" : "failed"), finished_at = \(now), doubt = NULL,
+                   bank_number = coalesce(\(bankNumber), bank_number), bank_date = coalesce(\(bankDate), bank_date),
+                   failure_code = \(failure?.code), failure_message = \(failure?.message)
+             WHERE tenant_id = \(tenantID) AND id = \(instruction.id) AND finished_at IS NULL
+            """
+        ) == 1
+    }
+
+    /// The instruction of a number at a counterparty; nil when we never sent one.
+    public func instruction(serial: String, at counterparty: Counterparty) async throws -> InstructionRecord? {
+        try await row(
+            """
+            SELECT id, counterparty, operation, subject_id, serial, state, send_count, query_count, sent_at, due_at
+              FROM instruction
+             WHERE tenant_id = \(tenantID) AND counterparty = \(counterparty.rawValue) AND serial = \(serial)
+            """
+        ).map(InstructionRecord.init)
+    }
+
+    /// A number of 27 letters and digits for a row: a letter, then the 26 characters of its id.
+    static func serial<Entity: Identified>(of id: ID<Entity>) -> String {
+        (Entity.idPrefix.first?.uppercased() ?? "X") + String(id.text.suffix(26))
+    }
+}
