@@ -1,0 +1,31 @@
+import Logging
+import Postgres
+import Testing
+
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// The error a body throws, which must be one of PostgreSQL's.
+func failure(_ body: () async throws -> Void) async -> PostgresError? {
+    do {
+        try await body()
+        Issue.record("nothing was thrown")
+        return nil
+    } catch let error as PostgresError {
+        return error
+    } catch {
+        Issue.record("not a PostgresError: \(error)")
+        return nil
+    }
+}
+
+/// Waits until a condition holds, for at most ten seconds.
+func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else {
+            Issue.record(what)
+            return
+        }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+}
