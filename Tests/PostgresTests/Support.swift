@@ -1,5 +1,6 @@
 import Logging
 import Postgres
+import Synchronization
 import Testing
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -28,4 +29,20 @@ func eventually(_ what: Comment, _ condition: () async throws -> Bool) async thr
         }
         try await Task.sleep(for: .milliseconds(10))
     }
+}
+
+/// A number that several tasks change.
+final class Counter: Sendable {
+    private let number = Mutex(0)
+
+    var value: Int { number.withLock { $0 } }
+
+    @discardableResult func add(_ amount: Int) -> Int {
+        number.withLock { number in
+            number += amount
+            return number
+        }
+    }
+
+    func raise(to least: Int) { number.withLock { $0 = max($0, least) } }
 }
