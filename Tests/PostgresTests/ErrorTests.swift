@@ -76,7 +76,8 @@ import Testing
             limited.statementTimeout = .milliseconds(300)
             let holder = try await Connection.open(configuration)
             let waiter = try await Connection.open(limited)
-            try await holder.script("CREATE TABLE t (id int); BEGIN; LOCK t")
+            try await holder.script("CREATE TABLE t (id int)")
+            _ = try await holder.pipeline(["BEGIN", "LOCK t"])
             let locked = await failure { _ = try await waiter.query("SELECT * FROM t") }
             #expect(locked?.kind == .lockTimeout)
             let slow = await failure { _ = try await waiter.query("SELECT pg_sleep(60)") }

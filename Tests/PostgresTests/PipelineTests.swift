@@ -169,14 +169,11 @@ import Testing
             try await connection.script("CREATE TABLE t (id bigint)")
             let (stream, source) = AsyncThrowingStream<[UInt8], any Error>.makeStream()
             async let copied = connection.copyIn("COPY t FROM STDIN", stream)
-            try await eventually("the second task is never refused") {
-                do {
-                    _ = try await connection.query("SELECT 1")
-                    return false
-                } catch let error as PostgresError {
-                    return error.kind == .misuse
-                }
+            let watcher = try await Connection.open(configuration)
+            try await eventually("the COPY never starts") {
+                try await watcher.query("SELECT 1 FROM pg_stat_progress_copy").count == 1
             }
+            #expect(await failure { _ = try await connection.query("SELECT 1") }?.kind == .misuse)
             source.yield(Array("1\n".utf8))
             source.finish()
             #expect(try await copied == 1)

@@ -39,7 +39,7 @@ import Testing
                 #expect(await task.value?.kind == .cancelled)
                 #expect(pool.statistics.waiting == 0)
             }
-            try await pool.withConnection { #expect(try await $0.query("SELECT 1").count == 1) }
+            #expect(try await pool.withConnection { try await $0.query("SELECT 1").count } == 1)
             await pool.close()
         }
     }

@@ -131,7 +131,7 @@ import Testing
             let connection = try await Connection.open(configuration)
             let bad: [SQL] = [
                 "SELECT \("a\0b")", "SELECT \(["ok", "a\0"])", "SELECT \(PGJSON(text: "\0"))",
-                "SELECT \(PGTimestamp(microseconds: .min))", "SELECT \(PGTimestamp(microseconds: .max))",
+                "SELECT \(PGTimestamp(microseconds: .min))",
                 "SELECT \(PGDate(daysSinceUnixEpoch: .max))", "SELECT \(PGDate(daysSinceUnixEpoch: -3_000_000))",
             ]
             try await connection.script("CREATE TABLE touched (n int)")
