@@ -4,7 +4,7 @@ import Synchronization
 /// One connection to PostgreSQL: an actor on a thread of its own.
 ///
 /// Why its own thread: libpq is waited for with poll(2) there, so that the cooperative pool, which has as many threads as
-/// cores, never stands still. A dispatch queue would not do: Dispatch has few threads too, and waiting ones use them up. One task uses a connection at a time; a second one is refused, not queued.
+/// cores, never stands still; and a thread of its own depends on the size of no other pool.
 ///
 /// A cancelled task cancels its running statement; the connection stays usable, or is discarded by its pool.
 public actor Connection {
@@ -122,13 +122,20 @@ public actor Connection {
         defer { release() }
         let canceller = session.canceller
         let result: Result<T, PostgresError> = await withTaskCancellationHandler {
-            Result { () throws(PostgresError) -> T in
-                try session.cancellable { () throws(PostgresError) -> T in try body(session) }
-            }
+            self.run(session, body)
         } onCancel: {
             canceller.request()
         }
         return try result.get()
+    }
+
+    /// A method, because a closure that does not capture the actor leaves its thread, and would block the cooperative pool.
+    private func run<T: Sendable>(
+        _ session: Session, _ body: (Session) throws(PostgresError) -> T
+    ) -> Result<T, PostgresError> {
+        Result { () throws(PostgresError) -> T in
+            try session.cancellable { () throws(PostgresError) -> T in try body(session) }
+        }
     }
 
     /// Takes the session for one verb; nothing is sent for a task that is already cancelled.
