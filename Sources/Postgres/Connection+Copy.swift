@@ -66,21 +66,27 @@ extension Connection {
         defer { release() }
         let canceller = session.canceller
         return try await withTaskCancellationHandler {
-            guard session.isAlive else { throw Session.lost }
-            canceller.begin()
-            defer { if !canceller.end() { session.isBroken = true } }
-            try session.beginCopy(sql, PGRES_COPY_OUT)
-            while let chunk = try session.getCopy() {
-                do {
-                    try await consume(chunk)
-                } catch {
-                    session.discardCopyOut()
-                    throw error
-                }
-            }
-            return try session.finishCopyOut()
+            try await self.copyOut(session, sql, into: consume)
         } onCancel: {
             canceller.request()
         }
+    }
+
+    private func copyOut(
+        _ session: Session, _ sql: SQL, into consume: @Sendable ([UInt8]) async throws -> Void
+    ) async throws -> Int {
+        guard session.isAlive else { throw Session.lost }
+        session.canceller.begin()
+        defer { if !session.canceller.end() { session.isBroken = true } }
+        try session.beginCopy(sql, PGRES_COPY_OUT)
+        while let chunk = try session.getCopy() {
+            do {
+                try await consume(chunk)
+            } catch {
+                session.discardCopyOut()
+                throw error
+            }
+        }
+        return try session.finishCopyOut()
     }
 }

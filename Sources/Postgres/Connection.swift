@@ -1,18 +1,17 @@
 import CLibpq
-import Dispatch
 import Synchronization
 
-/// One connection to PostgreSQL: an actor on a serial queue of its own.
+/// One connection to PostgreSQL: an actor on a thread of its own.
 ///
-/// Why its own queue: libpq is waited for with poll(2) on that queue's thread, so that the cooperative pool, which has as
-/// many threads as cores, never stands still. One task uses a connection at a time; a second one is refused, not queued.
+/// Why its own thread: libpq is waited for with poll(2) there, so that the cooperative pool, which has as many threads as
+/// cores, never stands still; and a thread of its own depends on the size of no other pool.
 ///
 /// A cancelled task cancels its running statement; the connection stays usable, or is discarded by its pool.
 public actor Connection {
     /// What a pool must know of a connection without waiting for it.
     enum Condition: Sendable { case idle, inTransaction, broken }
 
-    private let executor: QueueExecutor
+    private let executor: ThreadExecutor
     private let configuration: PostgresConfiguration
     private let shared = Mutex(Shared())
     private var session: Session?
@@ -24,12 +23,12 @@ public actor Connection {
         var socket: Int32 = -1
     }
 
-    /// The queue on whose thread the connection waits.
+    /// The thread on which the connection waits.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private init(_ configuration: PostgresConfiguration) {
         self.configuration = configuration
-        executor = QueueExecutor(label: "postgres.connection")
+        executor = ThreadExecutor()
     }
 
     /// Makes a connection.
@@ -123,13 +122,20 @@ public actor Connection {
         defer { release() }
         let canceller = session.canceller
         let result: Result<T, PostgresError> = await withTaskCancellationHandler {
-            Result { () throws(PostgresError) -> T in
-                try session.cancellable { () throws(PostgresError) -> T in try body(session) }
-            }
+            self.run(session, body)
         } onCancel: {
             canceller.request()
         }
         return try result.get()
+    }
+
+    /// A method, because a closure that does not capture the actor leaves its thread, and would block the cooperative pool.
+    private func run<T: Sendable>(
+        _ session: Session, _ body: (Session) throws(PostgresError) -> T
+    ) -> Result<T, PostgresError> {
+        Result { () throws(PostgresError) -> T in
+            try session.cancellable { () throws(PostgresError) -> T in try body(session) }
+        }
     }
 
     /// Takes the session for one verb; nothing is sent for a task that is already cancelled.
@@ -152,18 +158,4 @@ public actor Connection {
             if let session, !session.isBroken { session.isIdle ? .idle : .inTransaction } else { .broken }
         shared.withLock { $0.condition = condition }
     }
-}
-
-/// Runs an actor's jobs on a serial queue.
-final class QueueExecutor: SerialExecutor {
-    private let queue: DispatchQueue
-
-    init(label: String) { queue = DispatchQueue(label: label) }
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
-    }
-
-    func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 }

@@ -15,6 +15,13 @@ public final class Pool: Sendable {
         public var idle: Int
         /// Tasks that wait for one.
         public var waiting: Int
+
+        /// Says how a pool stands.
+        public init(open: Int, idle: Int, waiting: Int) {
+            self.open = open
+            self.idle = idle
+            self.waiting = waiting
+        }
     }
 
     /// What a waiting task is given.

@@ -52,7 +52,9 @@ extension PostgresError {
         var state: String?
         for part in text.split(separator: ":").dropFirst() {
             let word = part.drop { $0 == " " }
-            guard word.count == 5, word.allSatisfy({ $0.isASCII && ($0.isNumber || $0.isUppercase) }) else { continue }
+            guard word.count == 5, word.allSatisfy({ $0.isASCII && ($0.isNumber || $0.isUppercase) }),
+                word.contains(where: \.isNumber)
+            else { continue }
             state = String(word)
             let known = Self.kind(sqlState: String(word), constraint: nil, cancelRequested: false)
             if known == .serverShutdown || known == .tooManyConnections { kind = known }

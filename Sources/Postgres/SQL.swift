@@ -56,6 +56,14 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
 }
 
 extension SQL {
+    /// What a prepared statement is known by: one text may be used with parameters of several types.
+    struct Key: Hashable, Sendable {
+        let text: String
+        let types: [OID]
+    }
+
+    var key: Key { Key(text: text, types: binds.map(\.type)) }
+
     /// What a statement does to the transaction it runs in, told by its first word.
     enum Effect { case begins, commits, rollsBack, other }
 

@@ -3,8 +3,8 @@ import CLibpq
 extension Session {
     /// What was sent in a pipeline, and therefore what answers come in which order.
     private enum Sent {
-        /// A DEALLOCATE of the statement with this text.
-        case forget(String)
+        /// A DEALLOCATE of this statement.
+        case forget(SQL.Key)
         /// A Parse of a statement, which gets this name.
         case parse(Int, name: String)
         /// The execution of a statement.
@@ -34,14 +34,14 @@ extension Session {
         for step in sent where !isBroken {
             switch step {
             case .sync: readSync(&deadline)
-            case .forget(let text):
+            case .forget(let key):
                 readAll(&deadline) { result in
-                    if PQresultStatus(result) == PGRES_COMMAND_OK { prepared.remove(text) }
+                    if PQresultStatus(result) == PGRES_COMMAND_OK { prepared.remove(key) }
                 }
             case .parse(let index, let name):
                 readAll(&deadline) { result in
                     if PQresultStatus(result) == PGRES_COMMAND_OK {
-                        prepared.add(statements[index].text, name: name)
+                        prepared.add(statements[index].key, name: name)
                     } else {
                         note(result, index, statements, &answers)
                     }
@@ -72,7 +72,7 @@ extension Session {
                     statementIndex: index)
                 return
             }
-            answers.rows.append(Rows(result, columns: columns(result, statements[index].text)))
+            answers.rows.append(Rows(result, columns: columns(result, statements[index].key)))
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
             PQclear(result)
             isBroken = true
@@ -84,26 +84,26 @@ extension Session {
     }
 
     /// The columns of a result, read once per prepared statement: a server refuses to run one whose columns changed.
-    private func columns(_ result: OpaquePointer, _ text: String) -> Columns? {
+    private func columns(_ result: OpaquePointer, _ key: SQL.Key) -> Columns? {
         guard PQnfields(result) > 0 else { return nil }
-        if let known = prepared.entries[text]?.columns { return known }
+        if let known = prepared.entries[key]?.columns { return known }
         let columns = Columns(result)
-        prepared.setColumns(columns, for: text)
+        prepared.setColumns(columns, for: key)
         return columns
     }
 
     /// Queues everything; nil when libpq refuses.
     private func send(_ statements: [SQL]) -> [Sent]? {
         var sent: [Sent] = []
-        var names: [String: String] = [:]
+        var names: [SQL.Key: String] = [:]
         if configuration.preparesStatements, isIdle {
             let overdue = prepared.overdue(adding: statements.count)
-            for text in overdue {
-                guard let entry = prepared.entries[text] else { continue }
+            for key in overdue {
+                guard let entry = prepared.entries[key] else { continue }
                 guard PQsendQueryParams(connection, "DEALLOCATE \(entry.name)", 0, nil, nil, nil, nil, 1) == 1 else {
                     return nil
                 }
-                sent.append(.forget(text))
+                sent.append(.forget(key))
             }
             // A Sync of its own: a DEALLOCATE takes a snapshot, and no BEGIN … SERIALIZABLE could follow in one go.
             if !overdue.isEmpty {
@@ -115,10 +115,11 @@ extension Session {
         }
         for (index, statement) in statements.enumerated() {
             var name: String?
+            let key = statement.key
             if configuration.preparesStatements {
-                if let known = names[statement.text], !known.isEmpty {
+                if let known = names[key], !known.isEmpty {
                     name = known
-                } else if names[statement.text] == nil, let entry = prepared.find(statement.text) {
+                } else if names[key] == nil, let entry = prepared.find(key) {
                     name = entry.name
                 } else {
                     // Parsed right before its own execution: the Parse of a query takes a snapshot, and must not
@@ -129,7 +130,7 @@ extension Session {
                         return nil
                     }
                     sent.append(.parse(index, name: fresh))
-                    names[statement.text] = fresh
+                    names[key] = fresh
                     name = fresh
                 }
             }

@@ -162,7 +162,7 @@ final class Session {
     }
 }
 
-/// The prepared statements of one connection, by their text.
+/// The prepared statements of one connection, by their text and the types of their parameters.
 struct PreparedStatements {
     struct Entry {
         let name: String
@@ -172,14 +172,14 @@ struct PreparedStatements {
 
     /// More than a program with literal statements has; each costs the server memory.
     static let limit = 256
-    private(set) var entries: [String: Entry] = [:]
+    private(set) var entries: [SQL.Key: Entry] = [:]
     private var uses = 0
     private var names = 0
 
     /// The statement, if it is prepared; marks it as used.
-    mutating func find(_ text: String) -> Entry? {
+    mutating func find(_ key: SQL.Key) -> Entry? {
         uses += 1
-        guard let position = entries.index(forKey: text) else { return nil }
+        guard let position = entries.index(forKey: key) else { return nil }
         entries.values[position].lastUse = uses
         return entries.values[position]
     }
@@ -191,16 +191,16 @@ struct PreparedStatements {
         return "q\(String(hash, radix: 16))_\(names)"
     }
 
-    mutating func add(_ text: String, name: String) {
-        entries[text] = Entry(name: name, columns: nil, lastUse: uses)
+    mutating func add(_ key: SQL.Key, name: String) {
+        entries[key] = Entry(name: name, columns: nil, lastUse: uses)
     }
 
-    mutating func setColumns(_ columns: Columns, for text: String) { entries[text]?.columns = columns }
+    mutating func setColumns(_ columns: Columns, for key: SQL.Key) { entries[key]?.columns = columns }
 
-    mutating func remove(_ text: String) { entries[text] = nil }
+    mutating func remove(_ key: SQL.Key) { entries[key] = nil }
 
     /// The texts to forget, least recently used first, once there are too many.
-    func overdue(adding count: Int) -> [String] {
+    func overdue(adding count: Int) -> [SQL.Key] {
         guard entries.count + count > Self.limit else { return [] }
         let surplus = entries.count + count - Self.limit + Self.limit / 8
         return entries.sorted { $0.value.lastUse < $1.value.lastUse }.prefix(surplus).map(\.key)

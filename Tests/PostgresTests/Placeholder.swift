@@ -1,3 +1,0 @@
-import Testing
-
-@Test func `PostgresTests placeholder`() { #expect(Bool(true)) }
