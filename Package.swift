@@ -103,7 +103,7 @@ let package = Package(
         ),
         tests("DomainTests", ["CustodyDomain"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
-        tests("WireTests", ["CustodyDomain", "CustodyWire", "TestSupport"]),
+        tests("WireTests", ["CustodyDomain", "CustodyWire", "TestSupport", crypto]),
         tests("StoreTests", ["CustodyDomain", "CustodyStore", "Postgres", "TestSupport"]),
         tests(
             "ConnectorTests",

@@ -20,7 +20,8 @@ import Testing
             #expect(type == envelope["event_type"]?.string)
             if callback["valid"]?.bool == true {
                 let content = try WeChatPayCallback.content(of: body, apiV3Key: link.apiV3Key)
-                #expect(content.resource == (try JSON(parsing: try #require(callback["plaintext"]?.string))))
+                let plaintext = try JSON(parsing: try #require(callback["plaintext"]?.string))
+                #expect(content.resource == plaintext)
             } else {
                 #expect(throws: WeChatPayCallback.Rejection.undecryptable) {
                     try WeChatPayCallback.content(of: body, apiV3Key: link.apiV3Key)
@@ -83,11 +84,13 @@ import Testing
         let fileKey = try WeChatPaySensitiveField.decrypted(
             try #require(entry["encrypt_key"]?.string),
             privateKeyPEM: try WeChatPayFixtures.text("vectors/keys/wx_merchant.key.pem"))
-        let file = try #require(Data(base64Encoded: try #require(bill["encrypted_file_base64"]?.string)))
+        let encoded = try #require(bill["encrypted_file_base64"]?.string)
+        let file = try #require(Data(base64Encoded: encoded))
         let plain = try WeChatPayCipher(fileKey: fileKey).open(
             Array(file), nonce: try #require(entry["nonce"]?.string), associatedData: "")
         let hash = Insecure.SHA1.hash(data: plain).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
         #expect(hash.joined() == bill["plaintext_sha1"]?.string)
-        #expect(plain == (try WeChatPayFixtures.bytes("samples/wechat_fundflow_sub_BASIC_2026-10-05.csv")))
+        let sample = try WeChatPayFixtures.bytes("samples/wechat_fundflow_sub_BASIC_2026-10-05.csv")
+        #expect(plain == sample)
     }
 }

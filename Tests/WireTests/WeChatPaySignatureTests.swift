@@ -24,8 +24,8 @@ import Testing
                 method: method, target: target, body: body,
                 now: Instant(seconds: try #require(Int64(timestamp))), nonce: nonce)
             let ours = try #require(WeChatPayAuthorization(header))
-            let theirs = try #require(
-                WeChatPayAuthorization(try #require(request["authorization_from_wechatpayv3"]?.string)))
+            let sdkHeader = try #require(request["authorization_from_wechatpayv3"]?.string)
+            let theirs = try #require(WeChatPayAuthorization(sdkHeader))
             #expect(ours == theirs)
             #expect(ours.isValid(method: method, target: target, body: body, key: key))
             #expect(!ours.isValid(method: method, target: target + "x", body: body, key: key))
