@@ -1,0 +1,160 @@
+import AsyncHTTPClient
+import CustodyDomain
+import CustodyWire
+import NIOCore
+import NIOHTTP1
+
+/// Callbacks: encrypted, signed, and repeated on the merchant's clock until answered 200 or 204.
+extension WeChatPaySimulator {
+    /// How long after a failed attempt the next one is made, in seconds.
+    static let retryDelays: [Int64] = [
+        15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10_800, 10_800, 10_800, 21_600, 21_600,
+    ]
+
+    /// A message on its way: the same bytes at every attempt, signed anew.
+    struct Message: Sendable {
+        let mchid: String
+        let url: String
+        let body: [UInt8]
+        /// The operation that faults are planted under.
+        let operation: String
+        let serial: String
+        let amount: Fen
+    }
+
+    /// Tells the merchant that an order was paid.
+    ///
+    /// - Returns: `delivered`, `failed`, `withheld` or `none`.
+    func notifyPayment(_ mchid: String, _ order: WeChatPayMerchant.Order) async -> String {
+        guard let merchant = merchants[mchid], merchant.callbacksAllowed, let url = order.notifyURL,
+            let body = envelope(
+                merchant, "TRANSACTION.SUCCESS", "支付成功", "transaction", order.json(merchant))
+        else { return "none" }
+        let message = Message(
+            mchid: mchid, url: url, body: body, operation: "payment_callback", serial: order.outTradeNo,
+            amount: order.total)
+        return await start(message)
+    }
+
+    /// Tells the merchant how a refund ended.
+    func notifyRefund(_ mchid: String, _ refund: WeChatPayMerchant.Refund) async {
+        guard let merchant = merchants[mchid], merchant.callbacksAllowed, let url = refund.notifyURL else { return }
+        let order = merchant.orders[refund.outTradeNo]
+        let resource: JSON = [
+            "mchid": .string(mchid), "out_trade_no": .string(refund.outTradeNo),
+            "transaction_id": JSON(order?.transactionID), "out_refund_no": .string(refund.outRefundNo),
+            "refund_id": .string(refund.refundID), "refund_status": .string(refund.status),
+            "success_time": JSON(refund.succeededAt?.rfc3339Shanghai), "user_received_account": "支付用户零钱",
+            "amount": [
+                "total": JSON(order?.total.value), "refund": JSON(refund.amount.value),
+                "payer_total": JSON(order?.total.value), "payer_refund": JSON(refund.amount.value),
+            ],
+        ]
+        guard
+            let body = envelope(
+                merchant, "REFUND.\(refund.status)", "退款通知", "refund", resource.omittingNulls)
+        else { return }
+        _ = await start(
+            Message(
+                mchid: mchid, url: url, body: body, operation: "refund_callback", serial: refund.outRefundNo,
+                amount: refund.amount))
+    }
+
+    private func envelope(
+        _ merchant: WeChatPayMerchant, _ event: String, _ summary: String, _ type: String, _ resource: JSON
+    ) -> [UInt8]? {
+        guard let cipher = try? WeChatPayCipher(apiV3Key: merchant.apiV3Key),
+            let sealed = try? cipher.seal(
+                resource.bytes, nonce: String(WeChatPayRequestSigner.freshNonce().prefix(12)), associatedData: type)
+        else { return nil }
+        let body: JSON = [
+            "id": .string("EV-" + WeChatPayRequestSigner.freshNonce()),
+            "create_time": .string(clock.now(of: merchant.mchid).rfc3339Shanghai),
+            "resource_type": "encrypt-resource", "event_type": .string(event), "summary": .string(summary),
+            "resource": [
+                "original_type": .string(type), "algorithm": "AEAD_AES_256_GCM",
+                "ciphertext": .string(sealed.ciphertext), "associated_data": .string(type),
+                "nonce": .string(sealed.nonce),
+            ],
+        ]
+        return body.bytes
+    }
+
+    private func start(_ message: Message) async -> String {
+        merchants[message.mchid]?.openCallbacks += 1
+        return await attempt(message, 0, mayFail: true)
+    }
+
+    /// Makes one attempt, and plans the next when it fails.
+    private func attempt(_ message: Message, _ count: Int, mayFail: Bool) async -> String {
+        let fault =
+            mayFail
+            ? faults.take(
+                message.operation, merchant: message.mchid, serial: message.serial, amount: message.amount) : nil
+        switch fault?.fault {
+        case "no_callback":
+            merchants[message.mchid]?.openCallbacks -= 1
+            return "withheld"
+        case "delay_callback":
+            let at = clock.now(of: message.mchid) + .seconds(fault?.parameters["seconds"]?.integer ?? 60)
+            clock.schedule(message.mchid, at: at) { [self] _ in _ = await attempt(message, count, mayFail: false) }
+            return "withheld"
+        default: break
+        }
+        let flaw: WeChatPayIdentity.Flaw =
+            switch fault?.fault {
+            case "bad_signature": .badSignature
+            case "stale_timestamp": .stale
+            case "unknown_serial": .unknownSerial
+            case "probe": .probe
+            default: .none
+            }
+        let times = fault?.fault == "duplicate_callback" ? Int(fault?.parameters["times"]?.integer ?? 2) : 1
+        let byPublicKey = merchants[message.mchid]?.callbacksByPublicKey ?? true
+        // Copies travel side by side, as WeChat's own repeats sometimes do.
+        let isDelivered = await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<max(times, 1) {
+                group.addTask { [self] in await post(message, flaw, byPublicKey) }
+            }
+            var isDelivered = true
+            for await isAnswered in group where !isAnswered { isDelivered = false }
+            return isDelivered
+        }
+        if isDelivered {
+            merchants[message.mchid]?.openCallbacks -= 1
+            merchants[message.mchid]?.deliveredCallbacks += 1
+            return "delivered"
+        }
+        merchants[message.mchid]?.failedAttempts += 1
+        guard count < Self.retryDelays.count else {
+            merchants[message.mchid]?.openCallbacks -= 1
+            return "failed"
+        }
+        let at = clock.now(of: message.mchid) + .seconds(Self.retryDelays[count])
+        clock.schedule(message.mchid, at: at) { [self] _ in _ = await attempt(message, count + 1, mayFail: true) }
+        return "failed"
+    }
+
+    private nonisolated func post(
+        _ message: Message, _ flaw: WeChatPayIdentity.Flaw, _ byPublicKey: Bool
+    ) async -> Bool {
+        let headers = identity.headers(signing: message.body, byPublicKey: byPublicKey, flaw: flaw)
+        let status = await post(message.url, message.body, headers: headers, timeout: .seconds(5))
+        return status == 200 || status == 204
+    }
+
+    /// Posts JSON; the status, or nil when no answer came in time.
+    nonisolated func post(
+        _ url: String, _ body: [UInt8], headers: [(name: String, value: String)] = [], timeout: TimeAmount
+    ) async -> Int? {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        request.headers.add(name: "Content-Type", value: "application/json")
+        request.headers.add(name: "User-Agent", value: "Mozilla/4.0")
+        request.body = .bytes(body)
+        guard let response = try? await client.execute(request, timeout: timeout) else { return nil }
+        _ = try? await response.body.collect(upTo: 1 << 20)
+        return Int(response.status.code)
+    }
+}

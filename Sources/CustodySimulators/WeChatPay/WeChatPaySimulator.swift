@@ -1,0 +1,90 @@
+import AsyncHTTPClient
+import CustodyDomain
+import CustodyWire
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// WeChat Pay for direct merchants, simulated on its real wire format; `/control` moves time, pays, and plants faults.
+public actor WeChatPaySimulator: Service {
+    /// The clocks of its merchants, by merchant number.
+    public nonisolated let clock = SimulatorClock()
+    /// What goes wrong next.
+    public nonisolated let faults = FaultRules()
+    /// The keys it signs with.
+    public nonisolated let identity: WeChatPayIdentity
+
+    nonisolated let client: HTTPClient
+    nonisolated let control: ControlRoutes
+    private let host: String
+    private let port: Int
+    private nonisolated let logger: Logger?
+    private var server: SimulatorServer?
+    private var portWaiters: [CheckedContinuation<SimulatorServer, Never>] = []
+
+    var merchants: [String: WeChatPayMerchant] = [:]
+    var downloads: [String: Download] = [:]
+    private var sequence = 0
+
+    /// A bill that waits for its second step.
+    struct Download {
+        let mchid: String
+        let bytes: [UInt8]
+        let expiresAt: Instant
+    }
+
+    /// Makes a simulator that does not listen yet.
+    ///
+    /// - Parameters:
+    ///   - port: 0 lets the system choose, see ``boundPort()``.
+    ///   - client: For callbacks and remittances; owned and shut down by the caller.
+    ///   - identity: Its keys; fresh ones by default.
+    public init(
+        host: String = "127.0.0.1", port: Int = 0, client: HTTPClient, identity: WeChatPayIdentity? = nil,
+        logger: Logger? = nil
+    ) throws {
+        self.host = host
+        self.port = port
+        self.client = client
+        self.logger = logger
+        self.identity = try identity ?? WeChatPayIdentity()
+        control = ControlRoutes(clock: clock, faults: faults)
+    }
+
+    /// Listens, and lets time pass, until cancelled or shut down.
+    public func run() async throws {
+        let server = SimulatorServer(host: host, port: port, logger: logger) { [self] in await answer($0) }
+        self.server = server
+        for waiter in portWaiters { waiter.resume(returning: server) }
+        portWaiters = []
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.run() }
+            group.addTask { [clock] in await clock.run() }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// The port in use; waits until it listens.
+    public func boundPort() async throws -> Int {
+        if let server { return try await server.boundPort() }
+        return try await withCheckedContinuation { portWaiters.append($0) }.boundPort()
+    }
+
+    /// A number that nothing else here has, at an instant of a merchant's clock.
+    func freshNumber(_ prefix: String, at now: Instant, digits: Int) -> String {
+        sequence += 1
+        let day = BusinessDate(of: now).compact
+        let tail = String(sequence)
+        let zeros = max(0, digits - prefix.utf8.count - day.utf8.count - tail.utf8.count)
+        return prefix + day + String(repeating: "0", count: zeros) + tail
+    }
+
+    nonisolated func answer(_ request: SimulatorRequest) async -> SimulatorResponse {
+        if request.path.hasPrefix("/control/") {
+            if let shared = await control.answer(request) { return shared }
+            return await answerControl(request)
+        }
+        return await answerProtocol(request)
+    }
+}
