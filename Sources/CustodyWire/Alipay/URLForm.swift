@@ -1,6 +1,6 @@
 /// `application/x-www-form-urlencoded`, as the gateway's requests and the notifications are written.
 ///
-/// Source: WHATWG URL, 5; a space is `+`, and everything but letters, digits and `*-._` is percent-encoded.
+/// Source: WHATWG URL, 5; a space is `+`. Stricter than ``PercentEncoding/formFields(_:)``: what cannot be read is refused.
 public enum URLForm {
     /// A name and its value, decoded.
     public struct Field: Hashable, Sendable {
@@ -18,7 +18,7 @@ public enum URLForm {
 
     /// Why a body is no form that we accept.
     public enum Defect: Error, Hashable, Sendable {
-        /// A `%` without two hexadecimal digits behind it.
+        /// A `%` without two hexadecimal digits behind it, or bytes outside of escapes that are not UTF-8.
         case badEscape
         /// Not UTF-8, or U+0000.
         case badText
@@ -53,52 +53,15 @@ public enum URLForm {
         return fields
     }
 
-    /// Writes one value.
-    public static func escape(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var output: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "*"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "_"):
-                output.append(byte)
-            case UInt8(ascii: " "): output.append(UInt8(ascii: "+"))
-            default: output += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: output, as: UTF8.self)
+    private static func escape(_ text: String) -> String {
+        PercentEncoding.encoded(text).replacing("%20", with: "+")
     }
 
     private static func unescape(_ part: ArraySlice<UInt8>) throws(Defect) -> String {
-        var output: [UInt8] = []
-        output.reserveCapacity(part.count)
-        var index = part.startIndex
-        while index < part.endIndex {
-            switch part[index] {
-            case UInt8(ascii: "+"):
-                output.append(UInt8(ascii: " "))
-                index += 1
-            case UInt8(ascii: "%"):
-                guard index + 2 < part.endIndex, let high = nibble(part[index + 1]), let low = nibble(part[index + 2])
-                else { throw .badEscape }
-                output.append(high << 4 | low)
-                index += 3
-            default:
-                output.append(part[index])
-                index += 1
-            }
-        }
-        guard let text = String(validating: output, as: UTF8.self), !output.contains(0) else { throw .badText }
-        return text
-    }
-
-    private static func nibble(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
+        guard let text = String(validating: part, as: UTF8.self),
+            let bytes = PercentEncoding.decodedBytes(text, plusIsSpace: true)
+        else { throw .badEscape }
+        guard let value = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else { throw .badText }
+        return value
     }
 }

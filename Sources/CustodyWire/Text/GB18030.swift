@@ -40,7 +40,7 @@ public enum GB18030 {
                         contentsOf: target.prefix(target.count - room).lazy.map { UInt8(bitPattern: $0) })
                     return (result, reason)
                 }
-                if result == Int.max.magnitude * 2 + 1, reason != E2BIG { return source.count - left }
+                if result == -1, reason != E2BIG { return source.count - left }
             }
             return nil
         }
