@@ -65,7 +65,7 @@ import Testing
     @Test func `an answer to another method, without a signature, or in HTML says nothing`() throws {
         let key = try RSAVerifier(pem: AlipayFixtures.key("alipay_public"))
         let body = try #require(AlipayFixtures.vectors()["sync_responses"]?.array?.first?["raw_body"]?.string)
-        let unsigned = try #require(body.split(separator: ",\"sign\"").first) + "}"
+        let unsigned = String(try #require(body.split(separator: ",\"sign\"").first)) + "}"
         let cases: [(String, String, AlipayResponse.Defect)] = [
             (body, "alipay.trade.query", .noNode),
             (unsigned, "alipay.trade.precreate", .unsigned),
@@ -83,7 +83,8 @@ import Testing
     @Test func `a node named twice is refused, whichever is signed`() throws {
         let key = try RSAVerifier(pem: AlipayFixtures.key("alipay_public"))
         let body = try #require(AlipayFixtures.vectors()["sync_responses"]?.array?.first?["raw_body"]?.string)
-        let forged = "{\"alipay_trade_precreate_response\":{\"code\":\"10000\",\"qr_code\":\"evil\"}," + body.dropFirst()
+        let forged =
+            "{\"alipay_trade_precreate_response\":{\"code\":\"10000\",\"qr_code\":\"evil\"}," + body.dropFirst()
         #expect(throws: AlipayResponse.Defect.malformed) {
             try AlipayResponse(verifying: Array(forged.utf8), method: "alipay.trade.precreate", key: key)
         }

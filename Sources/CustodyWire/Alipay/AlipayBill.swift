@@ -127,7 +127,8 @@ struct AlipayBillDetail {
         else { throw StatementDefect("unreadable total of \(kind.rawValue)", line: remark.line) }
         let own = entries.map(\.entry).filter { $0.kind == kind }
         guard count == own.count else {
-            throw StatementDefect("\(own.count) rows of \(kind.rawValue), but the total says \(count)", line: remark.line)
+            throw StatementDefect(
+                "\(own.count) rows of \(kind.rawValue), but the total says \(count)", line: remark.line)
         }
         guard AlipayBillDetail.isSame(own.map(\.received).sum(), received),
             AlipayBillDetail.isSame(own.map(\.merchantDiscount).sum(), discount)
