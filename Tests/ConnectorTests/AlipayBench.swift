@@ -91,14 +91,11 @@ final class AlipayBench: Sendable {
 
     /// Calls the simulator's back door.
     @discardableResult
-    func control(_ method: String, _ path: String, _ json: JSON? = nil, status: UInt = 200) async throws -> JSON {
-        var request = HTTPClientRequest(url: base + path)
-        request.method = .init(rawValue: method)
-        if let json { request.body = .bytes(json.bytes) }
-        let response = try await client.execute(request, timeout: .seconds(30))
-        let body = try await response.body.collect(upTo: 16 << 20)
-        #expect(response.status.code == status)
-        return try JSON(parsing: body.readableBytesView)
+    func control(_ method: String, _ path: String, _ json: JSON? = nil, status: Int = 200) async throws -> JSON {
+        let answer = try await Outbound(client: client, timeout: .seconds(60)).call(
+            method, base + path, headers: [], body: json?.bytes ?? [])
+        #expect(answer.status == status)
+        return try JSON(parsing: answer.body)
     }
 
     func setClock(_ now: String) async throws {
@@ -113,7 +110,7 @@ final class AlipayBench: Sendable {
         try await control("POST", "/control/faults", .object(members + more.map { .init($0.0, $0.1) }))
     }
 
-    func pay(_ serial: String, status: UInt = 200) async throws {
+    func pay(_ serial: String, status: Int = 200) async throws {
         try await control(
             "POST", "/control/pay", ["app_id": .string(Self.appID), "out_trade_no": .string(serial)], status: status)
     }
