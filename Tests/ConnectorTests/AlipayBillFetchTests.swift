@@ -57,7 +57,9 @@ import Testing
         }
     }
 
-    @Test func `an address that expired, a late bill, a broken file and one with wrong totals are told apart`() async throws {
+    @Test func `an address that expired, a late bill, a broken file and one with wrong totals are told apart`()
+        async throws
+    {
         try await AlipayBench.run { bench in
             let alipay = try bench.alipay()
             let day = try #require(Self.day)

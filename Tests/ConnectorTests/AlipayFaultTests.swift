@@ -15,7 +15,8 @@ import Testing
     ]
 
     @Test(arguments: doubts)
-    func `every operation met by a fault is unknown, never failed`(_ fault: String, _ reason: Doubt.Reason) async throws {
+    func `every operation met by a fault is unknown, never failed`(_ fault: String, _ reason: Doubt.Reason) async throws
+    {
         try await AlipayBench.run { bench in
             let alipay = try bench.alipay(timeout: .seconds(1))
             try await bench.paid("P0")
@@ -61,8 +62,7 @@ import Testing
             alipayPublicKeyPEM: try AlipayBench.key("alipay_gateway.pub"))
         let alipay = try Alipay(
             link: link, outbound: Outbound(client: client, timeout: .seconds(2)), clock: { Instant(seconds: 0) })
-        let reply = await alipay.queryPayment(serial: "P1")
-        #expect(reply.doubt == .unreachable || reply.doubt == .noAnswer)
+        #expect(await alipay.queryPayment(serial: "P1").doubt == .unreachable)
         try await client.shutdown()
     }
 
@@ -77,14 +77,20 @@ import Testing
             (["code": "40004", "msg": "x", "sub_code": "UNKNOWN_ERROR"], nil, .systemError),
             (["code": "40005", "msg": "x", "sub_code": "isv.app-call-limited"], nil, .rateLimited),
             (["code": "40004", "msg": "x", "sub_code": "ACQ.INVALID_PARAMETER"], "ACQ.INVALID_PARAMETER", nil),
-            (["code": "40006", "msg": "x", "sub_code": "isv.insufficient-isv-permissions"],
-                "isv.insufficient-isv-permissions", nil),
+            (
+                ["code": "40006", "msg": "x", "sub_code": "isv.insufficient-isv-permissions"],
+                "isv.insufficient-isv-permissions", nil
+            ),
             (["code": "40001", "msg": "Missing"], "40001", nil),
-            (["code": "10000", "msg": "Success", "out_trade_no": "OTHER", "trade_status": "TRADE_SUCCESS"], nil,
-                .malformedAnswer),
+            (
+                ["code": "10000", "msg": "Success", "out_trade_no": "OTHER", "trade_status": "TRADE_SUCCESS"], nil,
+                .malformedAnswer
+            ),
             (["code": "10000", "msg": "Success", "out_trade_no": "P1", "trade_status": "WHAT"], nil, .malformedAnswer),
-            (["code": "10000", "msg": "Success", "out_trade_no": "P1", "trade_status": "TRADE_SUCCESS"], nil,
-                .malformedAnswer),
+            (
+                ["code": "10000", "msg": "Success", "out_trade_no": "P1", "trade_status": "TRADE_SUCCESS"], nil,
+                .malformedAnswer
+            ),
         ]
         for (node, refusal, doubt) in cases {
             let reply = try await Self.scripted(node) { await $0.queryPayment(serial: "P1") }
@@ -126,7 +132,9 @@ import Testing
         ]
         #expect(notices == expected)
         #expect(try alipay.notice(in: Array("notify_type=open_app_auth_notify".utf8)) == .other("open_app_auth_notify"))
-        for body in ["", "notify_type=trade_status_sync", "a=%", "notify_type=trade_status_sync&out_trade_no=1&seller_id=2"] {
+        for body in [
+            "", "notify_type=trade_status_sync", "a=%", "notify_type=trade_status_sync&out_trade_no=1&seller_id=2",
+        ] {
             #expect(throws: Doubt.self) { try alipay.notice(in: Array(body.utf8)) }
         }
     }

@@ -34,7 +34,8 @@ import Testing
     }
 
     @Test(arguments: [PaymentMethod.page, .wap, .app])
-    func `a signed form or order string becomes an order when the buyer opens it`(_ method: PaymentMethod) async throws {
+    func `a signed form or order string becomes an order when the buyer opens it`(_ method: PaymentMethod) async throws
+    {
         try await AlipayBench.run { bench in
             let alipay = try bench.alipay()
             let json: JSON
@@ -52,7 +53,8 @@ import Testing
             let forged = text.replacing("123.45", with: "0.01")
             #expect(forged != text)
             let name = method == .app ? "order_string" : "form"
-            let answer = try await bench.control("POST", "/control/pay", .object([.init(name, .string(forged))]), status: 409)
+            let answer = try await bench.control(
+                "POST", "/control/pay", .object([.init(name, .string(forged))]), status: 409)
             #expect(answer["sub_code"]?.string == "isv.invalid-signature")
         }
     }
