@@ -62,10 +62,14 @@ let package = Package(
         library("CustodyStore", ["CustodyDomain", "Postgres", crypto, cryptoExtras, logging]),
 
         // Edges.
-        library("CustodyConnectors", ["CustodyDomain", "CustodyWire", httpClient, logging, nio, nioHTTP1, nioPosix]),
+        library(
+            "CustodyConnectors", ["CustodyDomain", "CustodyWire", crypto, httpClient, logging, nio, nioHTTP1, nioPosix]),
         library(
             "CustodySimulators",
-            ["CustodyDomain", "CustodyWire", httpClient, hummingbird, lifecycle, logging, nio, nioHTTP1]),
+            [
+                "CustodyDomain", "CustodyWire", crypto, cryptoExtras, httpClient, hummingbird, lifecycle, logging, nio,
+                nioHTTP1, x509,
+            ]),
         library(
             "CustodyWorkers",
             [
@@ -99,7 +103,7 @@ let package = Package(
         ),
         tests("DomainTests", ["CustodyDomain"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
-        tests("WireTests", ["CustodyDomain", "CustodyWire", "TestSupport"]),
+        tests("WireTests", ["CustodyDomain", "CustodyWire", "TestSupport", crypto]),
         tests("StoreTests", ["CustodyDomain", "CustodyStore", "Postgres", "TestSupport"]),
         tests(
             "ConnectorTests",
