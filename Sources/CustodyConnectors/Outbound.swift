@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -23,6 +24,9 @@ public struct Outbound: Sendable {
 
     /// A body longer than this is refused unread: 64 MiB, for bills.
     public static let responseLimit = 64 << 20
+
+    /// What the system says when a connection was not made; an address that is no name fails with these alone.
+    private static let neverConnected: Set<CInt> = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH]
 
     private let client: HTTPClient
     private let timeout: Duration
@@ -61,6 +65,8 @@ public struct Outbound: Sendable {
             throw Doubt(.noAnswer, error.shortDescription)
         } catch is NIOTooManyBytesError {
             throw Doubt(.malformedAnswer, "answer over the size limit")
+        } catch let error as IOError where Outbound.neverConnected.contains(error.errnoCode) {
+            throw Doubt(.unreachable, "no connection")
         } catch is NIOConnectionError {
             throw Doubt(.unreachable, "no connection")
         } catch {

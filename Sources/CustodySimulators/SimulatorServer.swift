@@ -178,7 +178,8 @@ public final class SimulatorServer: Service {
                 method: request.method.rawValue,
                 path: target.first.map(String.init) ?? "/",
                 query: target.count > 1 ? String(target[1]) : "",
-                headers: request.headers.map { ($0.name.canonicalName, $0.value) },
+                headers: request.headers.map { ($0.name.canonicalName, $0.value) }
+                    + [("host", request.head.authority ?? "")],
                 body: body,
                 remote: context.channel.remoteAddress?.ipAddress ?? ""
             )

@@ -1,0 +1,39 @@
+import CustodyDomain
+import CustodyWire
+
+extension Alipay {
+    /// Fetches the trade bill of a day: a zip, ready on the next day, normally before 09:00.
+    ///
+    /// The address comes in a signed answer and lives about 30 seconds; the file itself is not signed.
+    public func tradeBill(of date: BusinessDate) async -> Reply<BillAnswer> {
+        let content: JSON = ["bill_type": "trade", "bill_date": .string(date.iso)]
+        switch await gateway.call("alipay.data.dataservice.bill.downloadurl.query", content) {
+        case .answered(let node):
+            guard let url = node["bill_download_url"]?.string, !url.isEmpty else {
+                // A day without trades may be answered with a code instead of an address.
+                guard node["bill_file_code"] != nil else { return .unknown(Doubt(.malformedAnswer, "no address")) }
+                return .answered(.empty)
+            }
+            return await download(url, date)
+        case .refused(let refusal):
+            switch refusal.code.split(separator: ".").last?.uppercased() {
+            case "NO_BILL_DATA": return .answered(.empty)
+            case "BILL_NOT_EXIST": return .answered(.notReady)
+            default: return .refused(refusal)
+            }
+        case .unknown(let doubt): return .unknown(doubt)
+        }
+    }
+
+    private func download(_ url: String, _ date: BusinessDate) async -> Reply<BillAnswer> {
+        do {
+            let answer = try await gateway.outbound.call("GET", url, headers: [("User-Agent", "custody")])
+            guard answer.status == 200 else { return .unknown(Doubt(.systemError, "HTTP \(answer.status)")) }
+            // An address that expired answers 200 with a page.
+            guard ZipArchive.isZip(answer.body) else { return .unknown(Doubt(.malformedAnswer, "no zip file")) }
+            return .answered(.file(name: "\(link.sellerID)_\(date.compact).csv.zip", bytes: answer.body))
+        } catch {
+            return .unknown(error)
+        }
+    }
+}

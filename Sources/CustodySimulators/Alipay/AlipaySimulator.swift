@@ -1,0 +1,61 @@
+import AsyncHTTPClient
+import CustodyDomain
+import CustodyWire
+import Logging
+import ServiceLifecycle
+
+/// Alipay as we know it from the outside: gateway, buyers, notifications, bills, and the daily lump to the bank.
+///
+/// A merchant is one application (`app_id`), which is also its name in `/control`. One process, one listener, state in
+/// memory; see `docs` of the control API for faults and differences that can be planted.
+public final class AlipaySimulator: Service {
+    /// Alipay's public key, PEM, as a merchant is told it.
+    public let publicKeyPEM: String
+
+    private let server: SimulatorServer
+    private let clock: SimulatorClock
+
+    /// Makes a simulator that does not listen yet.
+    ///
+    /// - Parameters:
+    ///   - host: The address to bind.
+    ///   - port: The port to bind; 0 lets the system choose, see ``boundPort()``.
+    ///   - keys: Alipay's keys; fresh ones by default.
+    ///   - client: For notifications and remittances; owned and shut down by the caller, should follow no redirect.
+    ///   - logger: For errors.
+    public init(
+        host: String = "127.0.0.1", port: Int = 0, keys: AlipayKeyPair? = nil, client: HTTPClient,
+        logger: Logger? = nil
+    ) throws {
+        let keys = try keys ?? AlipayKeyPair()
+        let signer = try RSASigner(pem: keys.privateKeyPEM)
+        let clock = SimulatorClock()
+        let faults = FaultRules()
+        let world = AlipayWorld(clock: clock, client: client)
+        let notifier = AlipayNotifier(clock: clock, faults: faults, signer: signer, client: client)
+        let gateway = AlipayGatewayRoutes(world: world, faults: faults, notifier: notifier, signer: signer)
+        let control = AlipayControlRoutes(
+            world: world, gateway: gateway, notifier: notifier, publicKeyPEM: keys.publicKeyPEM)
+        let shared = ControlRoutes(clock: clock, faults: faults)
+        publicKeyPEM = keys.publicKeyPEM
+        self.clock = clock
+        server = SimulatorServer(host: host, port: port, logger: logger) { request in
+            if let response = await gateway.answer(request) { return response }
+            if let response = await control.answer(request) { return response }
+            if let response = await shared.answer(request) { return response }
+            return .controlError(404, "no such route")
+        }
+    }
+
+    /// The port in use; waits until the simulator listens.
+    public func boundPort() async throws -> Int { try await server.boundPort() }
+
+    /// Listens, and lets virtual time pass, until the task is cancelled or its service group shuts down.
+    public func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.clock.run() }
+            try await server.run()
+            group.cancelAll()
+        }
+    }
+}

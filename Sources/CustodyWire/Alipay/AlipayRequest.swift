@@ -1,0 +1,93 @@
+import CustodyDomain
+
+/// A call to the gateway, signed with RSA2 (SHA256withRSA) exactly as Alipay's own SDKs sign it.
+public struct AlipayRequest: Sendable {
+    /// All parameters but `sign`, in the order in which they are sent.
+    public let parameters: [URLForm.Field]
+
+    /// Makes a request of parameters as they are.
+    public init(parameters: [URLForm.Field]) { self.parameters = parameters }
+
+    /// Makes a request for a method.
+    ///
+    /// - Parameters:
+    ///   - method: Such as `alipay.trade.query`.
+    ///   - content: The `biz_content`; its text is signed and sent byte for byte.
+    ///   - appID: Our application.
+    ///   - now: The real time; written on a Shanghai wall clock.
+    ///   - notifyURL: Where Alipay sends notifications.
+    public init(method: String, content: JSON, appID: String, now: Instant, notifyURL: String? = nil) {
+        var parameters: [URLForm.Field] = [
+            .init("timestamp", now.shanghaiWallClock), .init("app_id", appID), .init("method", method),
+            .init("charset", "utf-8"), .init("format", "json"), .init("version", "1.0"), .init("sign_type", "RSA2"),
+        ]
+        if let notifyURL { parameters.append(.init("notify_url", notifyURL)) }
+        parameters.append(.init("biz_content", content.text))
+        self.init(parameters: parameters)
+    }
+
+    /// What is signed: every parameter but `sign` that is not empty, sorted by name, not URL-encoded.
+    public var stringToSign: String {
+        AlipayRequest.join(parameters.filter { $0.name != "sign" && !$0.value.isEmpty })
+    }
+
+    /// The query string with the common parameters and `sign`, and the form body with `biz_content`.
+    public func signed(by signer: RSASigner) throws -> (query: String, body: String) {
+        let sign = URLForm.Field("sign", try signer.base64Signature(of: Array(stringToSign.utf8)))
+        return (
+            URLForm.encode(parameters.filter { $0.name != "biz_content" } + [sign]),
+            URLForm.encode(parameters.filter { $0.name == "biz_content" })
+        )
+    }
+
+    /// A form (HTML) that sends the browser to the cashier, for `alipay.trade.page.pay` and `alipay.trade.wap.pay`.
+    public func form(gatewayURL: String, signer: RSASigner) throws -> String {
+        let query = try signed(by: signer).query
+        let content = parameters.first { $0.name == "biz_content" }?.value ?? ""
+        return """
+            <form name="punchout_form" method="post" action="\(AlipayRequest.attribute("\(gatewayURL)?\(query)"))">
+            <input type="hidden" name="biz_content" value="\(AlipayRequest.attribute(content))">
+            <input type="submit" value="立即支付" style="display:none">
+            </form>
+            <script>document.forms['punchout_form'].submit();</script>
+            """
+    }
+
+    /// The order string that the app's SDK takes, for `alipay.trade.app.pay`.
+    public func orderString(signer: RSASigner) throws -> String {
+        let sorted = parameters.sorted { AlipayRequest.precedes($0.name, $1.name) }
+        let sign = URLForm.Field("sign", try signer.base64Signature(of: Array(stringToSign.utf8)))
+        return URLForm.encode(sorted + [sign])
+    }
+
+    /// Whether a received request carries the application's signature over its other parameters.
+    ///
+    /// - Parameter fields: Of the query and the form together.
+    public static func isSigned(_ fields: [URLForm.Field], by verifier: RSAVerifier) -> Bool {
+        guard let sign = fields.first(where: { $0.name == "sign" })?.value else { return false }
+        return verifier.isValid(base64: sign, for: Array(AlipayRequest(parameters: fields).stringToSign.utf8))
+    }
+
+    /// `k=v` joined by `&`, in the order of the names' bytes.
+    static func join(_ fields: [URLForm.Field]) -> String {
+        fields.sorted { precedes($0.name, $1.name) }.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+    }
+
+    private static func precedes(_ lhs: String, _ rhs: String) -> Bool {
+        lhs.utf8.lexicographicallyPrecedes(rhs.utf8)
+    }
+
+    private static func attribute(_ text: String) -> String {
+        var output = ""
+        for character in text.unicodeScalars {
+            switch character {
+            case "&": output += "&amp;"
+            case "\"": output += "&quot;"
+            case "<": output += "&lt;"
+            case ">": output += "&gt;"
+            default: output.unicodeScalars.append(character)
+            }
+        }
+        return output
+    }
+}

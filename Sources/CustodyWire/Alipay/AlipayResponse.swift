@@ -1,0 +1,135 @@
+/// An answer of the gateway whose signature was verified over the raw bytes of its node.
+public struct AlipayResponse: Sendable {
+    /// Why an answer says nothing.
+    public enum Defect: Error, Hashable, Sendable {
+        /// No bytes at all.
+        case empty
+        /// Not the JSON that the gateway writes: an HTML page of something in between, say.
+        case malformed
+        /// Neither the method's node nor `error_response`.
+        case noNode
+        /// No `sign`.
+        case unsigned
+        /// A `sign` that is not Alipay's over the node.
+        case badSignature
+    }
+
+    /// The node's value.
+    public let node: JSON
+    /// `10000` for success; see ``subCode`` otherwise.
+    public let code: String
+    /// The business error, such as `ACQ.TRADE_NOT_EXIST`.
+    public let subCode: String?
+    /// The error's sentence.
+    public let message: String
+
+    /// Verifies and reads the answer to a method.
+    ///
+    /// The signed text is the node's value as it stands in the body (slashes arrive as `\/`), found by a scan that knows
+    /// strings and escapes; what stands beside it (`alipay_cert_sn` in certificate mode) is not signed.
+    public init(verifying body: [UInt8], method: String, key: RSAVerifier) throws(Defect) {
+        guard !body.isEmpty else { throw .empty }
+        var scanner = TopLevelScanner(bytes: body)
+        guard let members = scanner.members() else { throw .malformed }
+        let name = method.replacing(".", with: "_") + "_response"
+        guard let range = members[name] ?? members["error_response"] else { throw .noNode }
+        guard let signRange = members["sign"], case .string(let sign)? = try? JSON(parsing: body[signRange]) else {
+            throw .unsigned
+        }
+        guard key.isValid(base64: sign, for: body[range]) else { throw .badSignature }
+        guard let node = try? JSON(parsing: body[range]), let code = node["code"]?.string else { throw .malformed }
+        self.node = node
+        self.code = code
+        subCode = node["sub_code"]?.string
+        message = node["sub_msg"]?.string ?? node["msg"]?.string ?? ""
+    }
+
+    /// Writes a signed answer as the gateway does, slashes escaped: what the simulator sends.
+    public static func body(node: JSON, name: String, signer: RSASigner) throws -> [UInt8] {
+        let value = Array(node.text.replacing("/", with: "\\/").utf8)
+        let sign = try signer.base64Signature(of: value)
+        return Array("{\"\(name)\":".utf8) + value + Array(",\"sign\":\"\(sign)\"}".utf8)
+    }
+}
+
+/// Finds the raw extent of each member of an object, without reading the values.
+private struct TopLevelScanner {
+    let bytes: [UInt8]
+    private var offset = 0
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// The extents by name; nil when the bytes are no object, or name a member twice.
+    mutating func members() -> [String: Range<Int>]? {
+        var found: [String: Range<Int>] = [:]
+        guard take("{") else { return nil }
+        repeat {
+            skipSpace()
+            let start = offset
+            guard skipString() else { return nil }
+            let name = String(decoding: bytes[(start + 1)..<(offset - 1)], as: UTF8.self)
+            guard take(":") else { return nil }
+            skipSpace()
+            let value = offset
+            guard skipValue(), found.updateValue(value..<offset, forKey: name) == nil else { return nil }
+        } while take(",")
+        guard take("}") else { return nil }
+        skipSpace()
+        return offset == bytes.count ? found : nil
+    }
+
+    private mutating func skipValue() -> Bool {
+        guard offset < bytes.count else { return false }
+        switch bytes[offset] {
+        case UInt8(ascii: "\""): return skipString()
+        case UInt8(ascii: "{"), UInt8(ascii: "["): return skipNested()
+        default:
+            let start = offset
+            while offset < bytes.count, !",}] \n\r\t".utf8.contains(bytes[offset]) { offset += 1 }
+            return offset > start
+        }
+    }
+
+    private mutating func skipNested() -> Bool {
+        var depth = 0
+        while offset < bytes.count {
+            switch bytes[offset] {
+            case UInt8(ascii: "\""):
+                guard skipString() else { return false }
+                continue
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            default: break
+            }
+            offset += 1
+            if depth == 0 { return true }
+        }
+        return false
+    }
+
+    private mutating func skipString() -> Bool {
+        guard offset < bytes.count, bytes[offset] == UInt8(ascii: "\"") else { return false }
+        offset += 1
+        while offset < bytes.count {
+            switch bytes[offset] {
+            case UInt8(ascii: "\\"): offset += 2
+            case UInt8(ascii: "\""):
+                offset += 1
+                return true
+            default: offset += 1
+            }
+        }
+        return false
+    }
+
+    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+        skipSpace()
+        guard offset < bytes.count, bytes[offset] == UInt8(ascii: character) else { return false }
+        offset += 1
+        return true
+    }
+
+    private mutating func skipSpace() {
+        while offset < bytes.count, " \n\r\t".utf8.contains(bytes[offset]) { offset += 1 }
+    }
+}

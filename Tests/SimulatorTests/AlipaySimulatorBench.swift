@@ -1,0 +1,176 @@
+import AsyncHTTPClient
+import CustodyDomain
+import CustodySimulators
+import CustodyWire
+import Foundation
+import NIOCore
+import NIOHTTP1
+import Synchronization
+import Testing
+
+/// The simulated Alipay with a merchant that speaks its wire by hand, a receiver of notifications, and a bank.
+final class AlipaySimulatorBench: Sendable {
+    static let appID = "2021000000000001"
+    static let sellerID = "2088000000000000"
+
+    /// What came in, and what is answered.
+    struct Inbox {
+        var bodies: [[UInt8]] = []
+        var answers: [(status: Int, body: String)] = []
+    }
+
+    let client: HTTPClient
+    let base: String
+    let receiver: String
+    let signer: RSASigner
+    let verifier: RSAVerifier
+    let link: AlipayLink
+    let notifications: Box
+    let lumps: Box
+
+    /// An inbox shared with a server.
+    final class Box: Sendable {
+        let inbox = Mutex(Inbox())
+        let fallback: String
+
+        init(fallback: String) { self.fallback = fallback }
+
+        var bodies: [[UInt8]] { inbox.withLock { $0.bodies } }
+
+        /// Answers the next requests so, then well again.
+        func answer(_ answers: [(status: Int, body: String)]) { inbox.withLock { $0.answers = answers } }
+
+        func server() -> SimulatorServer {
+            SimulatorServer { [self] request in
+                let (status, body) = inbox.withLock { inbox in
+                    inbox.bodies.append(request.body)
+                    return inbox.answers.isEmpty ? (200, fallback) : inbox.answers.removeFirst()
+                }
+                return .answer(status: status, headers: [("location", "/elsewhere")], body: Array(body.utf8))
+            }
+        }
+    }
+
+    private init(client: HTTPClient, base: String, receiver: String, link: AlipayLink, inboxes: (Box, Box)) throws {
+        self.client = client
+        self.base = base
+        self.receiver = receiver
+        self.link = link
+        signer = try RSASigner(pem: link.appPrivateKeyPEM)
+        verifier = try RSAVerifier(pem: link.alipayPublicKeyPEM)
+        (notifications, lumps) = inboxes
+    }
+
+    static func key(_ name: String) throws -> String {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        return try String(
+            contentsOf: folder.appending(path: "Fixtures/vectors/keys/\(name).pem"), encoding: .utf8)
+    }
+
+    /// Runs a test at 2026-10-05 10:00 in Shanghai.
+    static func run(_ body: (AlipaySimulatorBench) async throws -> Void) async throws {
+        let client = HTTPClient(
+            eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
+        let keys = AlipayKeyPair(
+            privateKeyPEM: try key("alipay_gateway.key"), publicKeyPEM: try key("alipay_gateway.pub"))
+        let simulator = try AlipaySimulator(keys: keys, client: client)
+        let (notifications, lumps) = (Box(fallback: "success"), Box(fallback: "{}"))
+        let (receiver, bank) = (notifications.server(), lumps.server())
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await simulator.run() }
+                group.addTask { try await receiver.run() }
+                group.addTask { try await bank.run() }
+                let base = "http://127.0.0.1:\(try await simulator.boundPort())"
+                let bench = try AlipaySimulatorBench(
+                    client: client, base: base, receiver: "http://127.0.0.1:\(try await receiver.boundPort())/n",
+                    link: AlipayLink(
+                        gatewayURL: "\(base)/gateway.do", appID: appID, sellerID: sellerID,
+                        appPrivateKeyPEM: key("alipay_app.key"), alipayPublicKeyPEM: simulator.publicKeyPEM),
+                    inboxes: (notifications, lumps))
+                try await bench.control(
+                    "POST", "/control/merchants",
+                    [
+                        "app_id": .string(appID), "seller_id": .string(sellerID),
+                        "app_public_key_pem": .string(key("alipay_app.pub")), "market_id": "M00000000001",
+                        "remit_url": .string("http://127.0.0.1:\(bank.boundPort())/control/credits"),
+                    ])
+                try await bench.setClock("2026-10-05T10:00:00+08:00")
+                try await body(bench)
+                group.cancelAll()
+            }
+        } catch {
+            try await client.shutdown()
+            throw error
+        }
+        try await client.shutdown()
+    }
+
+    func send(_ method: String, _ url: String, _ body: [UInt8] = []) async throws -> (status: Int, body: [UInt8]) {
+        var request = HTTPClientRequest(url: url)
+        request.method = .init(rawValue: method)
+        if !body.isEmpty { request.body = .bytes(body) }
+        let response = try await client.execute(request, timeout: .seconds(60))
+        return (Int(response.status.code), Array(try await response.body.collect(upTo: 64 << 20).readableBytesView))
+    }
+
+    @discardableResult
+    func control(_ method: String, _ path: String, _ json: JSON? = nil, status: Int = 200) async throws -> JSON {
+        let answer = try await send(method, base + path, json?.bytes ?? [])
+        #expect(answer.status == status)
+        return try JSON(parsing: answer.body)
+    }
+
+    func setClock(_ now: String) async throws {
+        try await control("PUT", "/control/clock", ["merchant": .string(Self.appID), "now": .string(now)])
+    }
+
+    func plantFault(_ fault: String, serial: String, _ more: (String, JSON)...) async throws {
+        let members = [
+            JSON.Member("operation", "notify"), .init("fault", .string(fault)),
+            .init("match", ["serial": .string(serial)]),
+        ]
+        try await control("POST", "/control/faults", .object(members + more.map { .init($0.0, $0.1) }))
+    }
+
+    /// Calls the gateway, and verifies its answer.
+    func call(_ method: String, _ content: JSON) async throws -> AlipayResponse {
+        let request = AlipayRequest(
+            method: method, content: content, appID: Self.appID, now: SimulatorClock.realNow(), notifyURL: receiver)
+        let signed = try request.signed(by: signer)
+        let answer = try await send("POST", "\(base)/gateway.do?\(signed.query)", Array(signed.body.utf8))
+        return try AlipayResponse(verifying: answer.body, method: method, key: verifier)
+    }
+
+    /// Places an order and pays it.
+    func paid(_ serial: String, fen: Int64) async throws {
+        let placed = try await call(
+            "alipay.trade.precreate",
+            ["out_trade_no": .string(serial), "total_amount": .string(Fen(fen).yuan), "subject": "测试"])
+        #expect(placed.code == "10000")
+        try await control("POST", "/control/pay", ["app_id": .string(Self.appID), "out_trade_no": .string(serial)])
+    }
+
+    func refund(_ serial: String, of payment: String, fen: Int64) async throws {
+        let answer = try await call(
+            "alipay.trade.refund",
+            [
+                "out_trade_no": .string(payment), "out_request_no": .string(serial),
+                "refund_amount": .string(Fen(fen).yuan),
+            ])
+        #expect(answer.node["fund_change"]?.string == "Y")
+    }
+
+    /// What the verified notifications said, in the order in which they came.
+    func fields() throws -> [[String: String]] {
+        try notifications.bodies.map { try AlipayNotify.verify(body: $0, link: link).fields }
+    }
+
+    func waitForNotifications(_ count: Int) async throws {
+        let end = ContinuousClock.now + .seconds(10)
+        while notifications.bodies.count < count, ContinuousClock.now < end {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        try #require(notifications.bodies.count >= count)
+    }
+}
