@@ -1,8 +1,10 @@
+import AsyncHTTPClient
 import CustodyConnectors
 import CustodyDomain
 import CustodySimulators
 import CustodyWire
 import Foundation
+import Synchronization
 import Testing
 
 /// What the connector makes of a bank that misbehaves.
