@@ -324,8 +324,8 @@ extension Reply {
             }
             try await bench.credit(["O1"], refunds: refunds, net: -1590)
             let proof = try await bench.balances()
-            #expect(proof["master_fen"]?.integer == 1000 + 9940 - 1590)
-            #expect(proof["deposit_fen"]?.integer == 900 - 60 + 10)
+            #expect(proof["master_fen"]?.integer == 9350)
+            #expect(proof["deposit_fen"]?.integer == 850)
             #expect(proof["suspense_fen"]?.integer == 0)
             #expect(proof["refunds_in_transit_fen"]?.integer == 0)
             #expect(proof["invariant_ok"]?.bool == true)
@@ -348,6 +348,43 @@ extension Reply {
             #expect(proof["suspense_fen"]?.integer == 20)
             #expect(proof["unknown_items"]?.integer == 0)
             #expect(proof["invariant_ok"]?.bool == true)
+        }
+    }
+
+    @Test func `hundreds of orders at once are each registered and split exactly once`() async throws {
+        try await CWP1Bench.run(reviewStep: 0) { bench in
+            let account = try await bench.openMerchant("SUB1")
+            let count = 400
+            let failures = await withTaskGroup(of: Int.self) { group in
+                for worker in 0..<16 {
+                    group.addTask {
+                        var failures = 0
+                        for index in stride(from: worker, to: count, by: 16) {
+                            let synced = await bench.custodian.syncOrder(
+                                bench.order("O\(index)", account, isPaid: true), serial: "S\(index)")
+                            let split = await bench.custodian.split(
+                                SplitInstruction(
+                                    number: "SP\(index)", orderNumber: "O\(index)", items: [], isLast: true),
+                                serial: "P\(index)")
+                            guard case .answered = synced, case .answered = split else {
+                                failures += 1
+                                continue
+                            }
+                        }
+                        return failures
+                    }
+                }
+                return await group.reduce(0, +)
+            }
+            #expect(failures == 0)
+            try await bench.credit((0..<count).map { "O\($0)" })
+            let proof = try await bench.balances()
+            #expect(proof["invariant_ok"]?.bool == true)
+            #expect(proof["in_transit_in_fen"]?.integer == 0)
+            #expect(proof["master_fen"]?.integer == 3_976_000)
+            #expect(try await bench.account(account)["withdrawable_fen"]?.integer == 3_800_000)
+            #expect(try await bench.account(bench.feeAccount)["withdrawable_fen"]?.integer == 200_000)
+            _ = try await bench.inbox.wait("SPLIT.NOTIFY", count: count)
         }
     }
 

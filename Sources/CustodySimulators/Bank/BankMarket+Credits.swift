@@ -96,9 +96,12 @@ extension BankMarket {
         refunds[refundNumber]?.fee = item.fee
     }
 
-    /// The refund an item is about: by our number, else by its order and amount.
+    /// The refund an item is about: by the partner's number of it or of its instruction, else by order and amount.
     private func refund(of item: BankCreditItem) -> String? {
         if let refund = refunds[item.outNumber], refund.settledOn == nil { return item.outNumber }
+        if let found = refunds.first(where: { $0.value.number == item.outNumber && $0.value.settledOn == nil }) {
+            return found.key
+        }
         guard let orderNumber = orderByChannelNumber[item.channelOrderNumber] else { return nil }
         return refunds.filter {
             $0.value.orderNumber == orderNumber && $0.value.amount == item.amount && $0.value.settledOn == nil
@@ -122,7 +125,7 @@ extension BankMarket {
         let channelNumber = orders[refund.orderNumber]?.registration?.channelOrderNumber
         let index = unknownItems.firstIndex { item in
             item.isRefund
-                && (item.outNumber == refundNumber
+                && (item.outNumber == refundNumber || item.outNumber == refund.number
                     || (item.channelOrderNumber == channelNumber && item.amount == refund.amount))
         }
         guard let index else { return }
