@@ -48,6 +48,40 @@ extension Reply {
         }
     }
 
+    @Test func `personal fields never travel in clear, and the same opening sent again is the same one`() async throws {
+        try await CWP1Bench.run { bench in
+            let first = try await bench.custodian.openSubMerchant(CWP1Bench.opening("SUB1"), serial: "A1").answer()
+            // Sealed anew under another key, it is still the same content to the bank.
+            let again = try await bench.custodian.openSubMerchant(CWP1Bench.opening("SUB1"), serial: "A1").answer()
+            #expect(again == first)
+            let other = await bench.custodian.openSubMerchant(CWP1Bench.opening("SUB2"), serial: "A1")
+            #expect(other.refusalCode == "200002")
+
+            let inbox = CWP1Bench.Inbox()
+            let listener = SimulatorServer { inbox.receive($0) }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await listener.run() }
+                defer { group.cancelAll() }
+                var link = bench.link
+                link.baseURL = "http://127.0.0.1:\(try await listener.boundPort())"
+                let custodian = try CWP1Custodian(link: link, outbound: bench.outbound) { SimulatorClock.realNow() }
+                // What answers is no bank: the outcome stays unknown.
+                #expect(
+                    await custodian.openSubMerchant(CWP1Bench.opening("SUB1"), serial: "A1").doubt == .malformedAnswer)
+                _ = await custodian.bindAccount(CWP1Bench.card("ACCT"), serial: "A2")
+            }
+            let sent = inbox.all.map { String(decoding: $0.body, as: UTF8.self) }
+            #expect(sent.count == 2)
+            let secrets = [
+                "91330100MA27XXXX0X", "张三", "330106199001011234", "李四", "13800138000", "6222021234567890123",
+            ]
+            for text in sent {
+                for secret in secrets { #expect(!text.contains(secret)) }
+                #expect(text.contains(CWP1SessionKey.prefix))
+            }
+        }
+    }
+
     @Test func `a rejected merchant is told which fields and why, and may come again`() async throws {
         try await CWP1Bench.run(reviewStep: 0) { bench in
             try await bench.control(

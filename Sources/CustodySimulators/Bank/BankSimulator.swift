@@ -6,6 +6,18 @@ import ServiceLifecycle
 import Synchronization
 
 /// A bank that speaks CWP/1: markets, sub-accounts, a double-entry book, daily files, notifications, and faults on demand.
+///
+/// Faults by operation (`POST /control/faults`; `match.merchant` is the market):
+/// - any txnCode, not executed: `no_answer`, `silence` (`seconds`), `http_500`, `rate_limited`, `html`, `empty`,
+///   `system_error`, `reject` (`ret_code`);
+/// - any txnCode, executed: `execute_no_answer`, `execute_silence` (`seconds`), `execute_http_500`,
+///   `execute_system_error`, `bad_signature`, `no_signature`, `stale_time`; `business_failed` (`ret_code`) is recorded;
+/// - `WDR.CREATE`: `failed` (ends FAILED), `processing` (never ends);
+/// - `TXN.QUERY` (`match.serial` is the instruction's number): `not_found`, `processing`;
+/// - `FILE.APPLY`, `FILE.GET`, `FILE.OK` (`match.serial` is the type, such as `PAY`): `generating`; `missing`,
+///   `truncated`, `wrong_digest`, `html`;
+/// - `WDR.NOTIFY` and the like: `drop`, `duplicate` (`copies`), `late` (`seconds`), `out_of_order`, `bad_signature`,
+///   `stale_time`.
 public final class BankSimulator: Service {
     /// A market and who may speak for it.
     struct Registration: Sendable {
