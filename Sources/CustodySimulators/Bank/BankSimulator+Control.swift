@@ -1,0 +1,175 @@
+import CustodyDomain
+import CustodyWire
+import Synchronization
+
+/// The operator's back door.
+extension BankSimulator {
+    func control(_ request: SimulatorRequest) async -> SimulatorResponse {
+        if let shared = await ControlRoutes(clock: clock, faults: faults).answer(request) { return shared }
+        let parts = request.pathParts
+        do throws(BankRefusal) {
+            switch (request.method, parts.count, parts.dropFirst().first) {
+            case ("GET", 4, "markets") where parts[3] == "balances": return try balances(of: parts[2])
+            case ("GET", 3, "merchants"): return try balances(of: parts[2])
+            case ("GET", 3, "cards"): return try card(parts[2])
+            case ("POST", 2, let name?):
+                guard let body = request.json else { throw BankRefusal("100001", "the body is no JSON") }
+                return try post(name, body)
+            default: return .controlError(404, "no such control")
+            }
+        } catch {
+            return .controlError(error.code == "100003" ? 404 : 400, error.message)
+        }
+    }
+
+    private func post(_ name: String, _ body: JSON) throws(BankRefusal) -> SimulatorResponse {
+        switch name {
+        case "markets": return try register(body)
+        case "credits": return try credit(body)
+        case "deposits":
+            let amount = try body.fen("amount_fen")
+            return .json([
+                "bank_seq_no": .string(
+                    try change(body) { market, now throws(BankRefusal) in try market.deposit(amount, now: now) })
+            ])
+        case "returns":
+            let planned = BankPlannedReturn(
+                withdrawal: body["wdr_no"]?.string, account: body["sub_acct"]?.string,
+                afterDays: body["after_days"]?.integer ?? 1)
+            guard planned.withdrawal != nil || planned.account != nil else {
+                throw BankRefusal("100001", "wdr_no or sub_acct is needed")
+            }
+            try change(body) { market, now in market.plantReturn(planned, now: now) }
+        case "rejections":
+            let contained = try body.field("name_contains")
+            try change(body) { market, _ in
+                market.rejectionRules.append((contained, body["items"] ?? [["field": "name", "reason": "不符"]]))
+            }
+        case "freeze":
+            let number = try body.field("merchant_no")
+            let isDone = try change(body) { market, _ in
+                market.setFrozen(number, body["frozen"]?.bool ?? true)
+            }
+            guard isDone else { throw BankRefusal("100203", "no such merchant in that state") }
+        case "plant":
+            let account = try body.field("sub_acct")
+            let amount = try body.fen("amount_fen")
+            try change(body) { market, now in
+                let date = body["bank_date"]?.string.flatMap { BusinessDate($0) } ?? BusinessDate(of: now)
+                market.balanceDifferences[date, default: [:]][account, default: .zero] += amount
+            }
+        default: return .controlError(404, "no such control")
+        }
+        return .json(["done": true])
+    }
+
+    /// Changes a market under the lock, then carries out what follows.
+    @discardableResult
+    private func change<Value: Sendable>(
+        _ body: JSON, _ change: (inout BankMarket, Instant) throws(BankRefusal) -> Value
+    ) throws(BankRefusal) -> Value {
+        let marketID = try body.field("market_id")
+        let now = clock.now(of: marketID)
+        var effects: [BankEffect] = []
+        let value = try state.withLock { state throws(BankRefusal) -> Value in
+            guard var market = state.markets.removeValue(forKey: marketID) else {
+                throw BankRefusal("100003", "no such market")
+            }
+            defer { state.markets[marketID] = market }
+            let value = try change(&market, now)
+            effects = market.takeEffects()
+            return value
+        }
+        carry(out: effects, of: marketID, now: now)
+        return value
+    }
+
+    private func register(_ body: JSON) throws(BankRefusal) -> SimulatorResponse {
+        let marketID = try body.field("market_id")
+        let pem: String
+        guard let text = body["partner_public_key_pem"]?.string else {
+            throw BankRefusal("100001", "partner_public_key_pem is required")
+        }
+        pem = text
+        let verifier: CWP1Verifier
+        do { verifier = try CWP1Verifier(keys: [.init(serial: try body.field("partner_serial"), pem: pem)]) } catch {
+            throw BankRefusal("100001", "partner_serial or partner_public_key_pem is no key")
+        }
+        let fresh = BankMarket(
+            partnerID: try body.field("partner_id"), marketID: marketID,
+            reviewStep: .seconds(body["review_step_seconds"]?.integer ?? 120),
+            releasesAtDayTurn: body["release"]?.string == "day_turn")
+        let registration = Registration(verifier: verifier, notifyURL: body["notify_url"]?.string)
+        let market = state.withLock { state in
+            // Registered again: new keys and address, the same books.
+            let market = state.markets[marketID] ?? fresh
+            state.markets[marketID] = market
+            state.registrations[marketID] = registration
+            return market
+        }
+        return .json([
+            "market_id": .string(marketID), "bank_serial": .string(BankSimulator.serial),
+            "bank_public_key_pem": .string(keys.publicPEM), "fee_account": .string(market.feeAccount),
+            "deposit_account": .string(market.depositAccount), "suspense_account": .string(market.suspenseAccount),
+            "master_account": .string(market.masterAccount),
+        ])
+    }
+
+    private func credit(_ body: JSON) throws(BankRefusal) -> SimulatorResponse {
+        let channel = try body.field("channel")
+        guard let date = BusinessDate(try body.field("business_date")) else {
+            throw BankRefusal("100001", "business_date is no date")
+        }
+        let net = try body.fen("net_fen")
+        var items: [BankCreditItem] = []
+        for item in body["items"]?.array ?? [] {
+            let kind = try item.field("kind")
+            guard kind == "payment" || kind == "refund" else { throw BankRefusal("100001", "kind is unknown") }
+            let amount = try item.fen("amount_fen")
+            guard amount >= .zero else { throw BankRefusal("100001", "amount_fen is negative") }
+            items.append(
+                BankCreditItem(
+                    isRefund: kind == "refund", channelOrderNumber: try item.field("channel_order_no"),
+                    outNumber: item["out_no"]?.string ?? "", amount: amount, fee: try item.fen("fee_fen")))
+        }
+        let booked = items
+        let (entry, isDuplicate) = try change(body) { market, now throws(BankRefusal) in
+            try market.credit(channel: channel, businessDate: date, net: net, items: booked, now: now)
+        }
+        return .json([
+            "bank_seq_no": .string(entry.bankNumber), "duplicate": .bool(isDuplicate),
+            "net_fen": JSON(entry.net.value),
+        ])
+    }
+
+    private func balances(of marketID: String) throws(BankRefusal) -> SimulatorResponse {
+        let now = clock.now(of: marketID)
+        let proof = state.withLock { state -> JSON? in
+            state.markets[marketID]?.turn(to: now)
+            return state.markets[marketID]?.proof()
+        }
+        guard let proof else { throw BankRefusal("100003", "no such market") }
+        return .json(proof)
+    }
+
+    private func card(_ number: String) throws(BankRefusal) -> SimulatorResponse {
+        let card = state.withLock { state in state.markets.values.lazy.compactMap { $0.cards[number] }.first }
+        guard let card else { throw BankRefusal("100003", "no such binding") }
+        return .json(
+            ([
+                "bind_no": .string(number), "state": .string(card.state), "sub_acct": .string(card.account),
+                "tries_left": JSON(card.triesLeft), "expires_at": .string(card.expiresAt.rfc3339),
+                "amount_fen": card.isSmallAmount ? JSON(card.amount.value) : .null,
+                "instruction_no": card.isSmallAmount ? .string(card.instructionNumber) : .null,
+                "sms_code": card.isSmallAmount ? .null : .string(card.smsCode),
+            ] as JSON).omittingNulls)
+    }
+}
+
+extension JSON {
+    /// An amount in fen.
+    fileprivate func fen(_ name: String) throws(BankRefusal) -> Fen {
+        guard let value = self[name]?.integer else { throw BankRefusal("100001", "\(name) is required") }
+        return Fen(value)
+    }
+}
