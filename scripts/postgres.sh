@@ -96,12 +96,10 @@ choose_base() {
 
 # Prints the pid of every process that runs in the data directory: postmaster and backends, orphans included.
 server_processes() {
-    local link inode
+    local inode
     inode="$(stat -c %d:%i "$data" 2>/dev/null)" || return 0
-    for link in /proc/[0-9]*/cwd; do
-        [[ "$(stat -L -c %d:%i "$link" 2>/dev/null)" == "$inode" ]] && echo "${link//[^0-9]/}"
-    done
-    return 0
+    { stat -L -c '%d:%i %n' /proc/[0-9]*/cwd 2>/dev/null || true; } |
+        awk -v inode="$inode" '$1 == inode { gsub(/[^0-9]/, "", $2); print $2 }'
 }
 
 # The postmaster's pid, when it lives and serves this data directory. A pid file alone proves nothing: the number
@@ -112,12 +110,19 @@ postmaster() {
     server_processes | grep -Fx -- "$pid"
 }
 
-# Waits until a postmaster that is gone has left no backend behind, then takes its pid file away.
+# Sees to it that a postmaster that is gone has left no backend behind, then takes its pid file away. Idle backends
+# notice its death and leave by themselves; one deep in a query has to be told.
 clear_stale() {
-    local deadline=$((SECONDS + 30))
-    while [[ -n "$(server_processes)" ]]; do
-        ((SECONDS < deadline)) || fail "processes of a dead server are still in $data: $(server_processes | xargs)"
-        sleep 0.05
+    local began=$SECONDS orphans
+    while orphans="$(server_processes)" && [[ -n "$orphans" ]]; do
+        ((SECONDS - began < 30)) || fail "processes of a dead server are still in $data: ${orphans//$'\n'/ }"
+        # shellcheck disable=SC2086 # one word per pid
+        if ((SECONDS - began >= 10)); then
+            kill -KILL $orphans 2>/dev/null || true
+        elif ((SECONDS - began >= 2)); then
+            kill -QUIT $orphans 2>/dev/null || true
+        fi
+        sleep 0.1
     done
     rm -f "$data/postmaster.pid" "$base"/run/.s.PGSQL.*
 }

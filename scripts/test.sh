@@ -27,10 +27,12 @@ check() {
     fi
 }
 
-# Adds what a suite reported, and counts a suite that ended badly without naming a failed test as one more failure.
+# Adds what a suite reported. A suite that ended badly without naming a failed test, or ran none, is one failure.
 add() {
     local name="$1" status="$2" suite_passed="$3" suite_failed="$4"
-    ((status == 0 || suite_failed > 0)) || suite_failed=1
+    if ((suite_failed == 0 && (status != 0 || suite_passed == 0))); then
+        suite_failed=1
+    fi
     passed=$((passed + suite_passed))
     failed=$((failed + suite_failed))
     echo "$name: $suite_passed passed, $suite_failed failed"
