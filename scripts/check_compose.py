@@ -6,18 +6,18 @@ import sys
 import yaml
 
 
-class Strict(yaml.SafeLoader):
-    """A YAML loader that refuses a key given twice."""
-
-    def construct_mapping(self, node, deep=False):
-        self.flatten_mapping(node)
+def doubled(node):
+    """Yields a sentence for each key that stands twice in one mapping; YAML's own reader takes the last silently."""
+    if isinstance(node, yaml.MappingNode):
         seen = set()
-        for key, _ in node.value:
-            name = self.construct_object(key, deep=True)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {name!r} twice", key.start_mark)
-            seen.add(name)
-        return super().construct_mapping(node, deep)
+        for key, value in node.value:
+            if key.value in seen:
+                yield f"line {key.start_mark.line + 1}: the key {key.value} stands twice"
+            seen.add(key.value)
+            yield from doubled(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from doubled(value)
 
 
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
@@ -26,11 +26,13 @@ CONDITIONS = {"service_started", "service_healthy", "service_completed_successfu
 def problems(path):
     """Yields a sentence for each thing that is wrong."""
     with open(path, encoding="utf-8") as file:
-        compose = yaml.load(file, Loader=Strict)
+        text = file.read()
+    yield from doubled(yaml.compose(text, Loader=yaml.SafeLoader))
+    compose = yaml.safe_load(text)
     root = os.path.dirname(os.path.abspath(path))
     services = compose["services"]
     for name, service in services.items():
-        if ("image" in service) == ("build" in service) and "build" not in service:
+        if "image" not in service and "build" not in service:
             yield f"{name} has neither an image nor a build"
         for other, how in service.get("depends_on", {}).items():
             if other not in services:

@@ -6,8 +6,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 check() {
     case "$1" in
         swift) swift format lint --strict --recursive Sources Tests Package.swift ;;
-        shell) .local/venv/bin/shellcheck scripts/*.sh .ci/run ;;
-        compose) .local/venv/bin/python scripts/check_compose.py docker-compose.yml && compose_config ;;
+        shell) .local/venv/bin/shellcheck .ci/run scripts/*.sh scripts/docker/*.sh ;;
+        compose)
+            .local/venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+            .local/venv/bin/python scripts/check_compose.py docker-compose.yml
+            compose_config
+            ;;
         *)
             echo "lint.sh: no check '$1'" >&2
             return 2
@@ -20,7 +24,7 @@ compose_config() {
     if docker compose version >/dev/null 2>&1; then
         docker compose --file docker-compose.yml config --quiet
     else
-        echo "docker compose is not installed here: docker-compose.yml was read by check_compose.py alone"
+        echo "docker compose is not installed here: docker-compose.yml was checked against the Compose schema only"
     fi
 }
 
