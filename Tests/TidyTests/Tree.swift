@@ -54,12 +54,13 @@ struct Tree: Sendable {
         for case let url as URL in walk {
             let path = String(url.path(percentEncoded: false).dropFirst(prefix.count))
                 .trimmingCharacters(in: ["/"])
+            let isFolder = try url.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true
             if isForeign(path) {
-                walk.skipDescendants()
+                if isFolder { walk.skipDescendants() }
                 continue
             }
             paths.insert(path)
-            if try url.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true { continue }
+            if isFolder { continue }
             guard isText(path) else { continue }
             texts[path] = try String(contentsOf: url, encoding: .utf8)
         }
