@@ -285,9 +285,17 @@ locked() {
 }
 
 case "$command" in
-    start) locked start && status ;;
+    # Not chained by &&, which would make bash ignore `set -e` inside.
+    start)
+        locked start
+        status
+        ;;
     stop) locked stop ;;
-    restart) locked stop && locked start && status ;;
+    restart)
+        locked stop
+        locked start
+        status
+        ;;
     destroy) locked destroy ;;
     status) status ;;
     env) print_env ;;
