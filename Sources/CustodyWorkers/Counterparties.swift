@@ -101,7 +101,9 @@ public final class Counterparties: Sendable {
     ) async throws -> Access {
         let key = Key(tenant: transaction.tenantID, counterparty: counterparty)
         let now = ContinuousClock.now
-        if let entry = entries.withLock({ $0[key] }), now - entry.madeAt < Counterparties.lifetime { return entry.access }
+        if let entry = entries.withLock({ $0[key] }), now - entry.madeAt < Counterparties.lifetime {
+            return entry.access
+        }
         let access = try make(Data(try await transaction.link(counterparty)))
         entries.withLock { $0[key] = Entry(access: access, madeAt: now) }
         return access

@@ -6,7 +6,7 @@ import CustodyStore
 ///
 /// Two short transactions with the call between them. The first numbers the instruction and marks it sent, so that after a
 /// crash it is asked about, not sent again; the second records the outcome, its postings and the end of the job together.
-struct Instructor {
+struct Instructor: Sendable {
     /// What to do with a job's row, as its transaction finds it.
     enum Plan<Payload: Sendable>: Sendable {
         /// Send this, or ask about it.

@@ -3,7 +3,7 @@ import CustodyDomain
 import CustodyStore
 
 /// Acting on what channels and bank told us by themselves.
-struct CallbackJobs {
+struct CallbackJobs: Sendable {
     let store: Store
     let counterparties: Counterparties
 
@@ -22,12 +22,16 @@ struct CallbackJobs {
         }
     }
 
-    private func channel(_ kind: ChannelKind, _ callback: CallbackRecord, _ tx: TenantTransaction) async throws -> String {
+    private func channel(
+        _ kind: ChannelKind, _ callback: CallbackRecord, _ tx: TenantTransaction
+    ) async throws -> String {
         let access = try await counterparties.channel(kind, in: tx)
         switch try access.channel.notice(in: callback.body) {
         case .payment(let serial, let merchantNumber, let known):
             guard merchantNumber == access.merchantNumber else { return "another merchant's" }
-            guard let payment = try await tx.payment(serial: serial), payment.channel == kind else { return "unknown payment" }
+            guard let payment = try await tx.payment(serial: serial), payment.channel == kind else {
+                return "unknown payment"
+            }
             switch known.state {
             case .succeeded: return try await PaymentJobs.book(known, payment, tx)
             case .closed: try await tx.closePayment(payment.id)
@@ -54,7 +58,9 @@ struct CallbackJobs {
         let access = try await counterparties.custodian(in: tx)
         switch try access.custodian.notice(in: callback.body) {
         case .instruction(_, let serial, let result):
-            guard let instruction = try await tx.instruction(serial: serial, at: .bank) else { return "unknown instruction" }
+            guard let instruction = try await tx.instruction(serial: serial, at: .bank) else {
+                return "unknown instruction"
+            }
             if case .returned = result.state {
                 try await tx.enqueue(JobRequest(.watchWithdrawal, ID<Withdrawal>(instruction.subject)))
                 return "returned"
@@ -69,7 +75,8 @@ struct CallbackJobs {
         case .binding: return "followed by its own job"
         case .credit(let credit):
             try await tx.bookCredit(
-                number: credit.number, channel: credit.channel, businessDate: credit.businessDate, amount: credit.amount,
+                number: credit.number, channel: credit.channel, businessDate: credit.businessDate,
+                amount: credit.amount,
                 bankDate: credit.bankDate
             )
             try await tx.enqueue(JobRequest(.reconcile, "\(credit.channel.rawValue)/\(credit.businessDate.iso)"))

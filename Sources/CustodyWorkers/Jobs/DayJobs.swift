@@ -5,7 +5,7 @@ import CustodyStore
 import CustodyWire
 
 /// The days of the books: statements to fetch, days to match, money to release.
-struct DayJobs {
+struct DayJobs: Sendable {
     let store: Store
     let counterparties: Counterparties
 
@@ -18,10 +18,14 @@ struct DayJobs {
             let yesterday = date.advanced(by: -1).iso
             let linked = try await tx.linkedCounterparties()
             var requests: [JobRequest] = []
-            if linked.contains(.weChatPay) { requests.append(JobRequest(.fetchStatement, "wechat_pay/trade/\(yesterday)")) }
+            if linked.contains(.weChatPay) {
+                requests.append(JobRequest(.fetchStatement, "wechat_pay/trade/\(yesterday)"))
+            }
             if linked.contains(.alipay) { requests.append(JobRequest(.fetchStatement, "alipay/trade/\(yesterday)")) }
             if linked.contains(.bank) {
-                requests += CustodianFileKind.allCases.map { JobRequest(.fetchStatement, "bank/\($0.rawValue)/\(yesterday)") }
+                requests += CustodianFileKind.allCases.map {
+                    JobRequest(.fetchStatement, "bank/\($0.rawValue)/\(yesterday)")
+                }
             }
             try await tx.enqueue(requests)
             try await tx.enqueue(JobRequest(.settle, date.iso), at: date.start + .seconds(14 * 3600))
@@ -37,11 +41,14 @@ struct DayJobs {
         switch subject.source {
         case .bank:
             let access = try await store.withTenant(job.tenantID) { tx in try await counterparties.custodian(in: tx) }
-            guard let kind = CustodianFileKind(rawValue: subject.form) else { return try await bury(job, "no such file") }
+            guard let kind = CustodianFileKind(rawValue: subject.form) else {
+                return try await bury(job, "no such file")
+            }
             reply = await access.custodian.file(kind, of: subject.date, serial: "F\(job.id.text.suffix(26))")
         case .weChatPay, .alipay:
             let kind: ChannelKind = subject.source == .alipay ? .alipay : .weChatPay
-            let access = try await store.withTenant(job.tenantID) { tx in try await counterparties.channel(kind, in: tx) }
+            let access = try await store.withTenant(job.tenantID) { tx in try await counterparties.channel(kind, in: tx)
+            }
             reply = await access.channel.tradeBill(of: subject.date)
         }
         guard case .answered(let answer) = reply, answer != .notReady else {
@@ -53,8 +60,8 @@ struct DayJobs {
         let content: StatementContent
         do {
             content = try subject.read(bytes)
-        } catch let defect as StatementDefect {
-            return try await bury(job, "\(defect.reason), line \(defect.line.map(String.init) ?? "-")")
+        } catch {
+            return try await bury(job, "\(error.reason), line \(error.line.map(String.init) ?? "-")")
         }
         try await store.withTenant(job.tenantID) { tx in
             try await tx.keep(content, subject: subject, fileName: name, bytes: bytes)

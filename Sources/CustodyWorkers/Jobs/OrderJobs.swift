@@ -3,7 +3,7 @@ import CustodyDomain
 import CustodyStore
 
 /// Telling the custodian of orders, receipts, refunds, splits and withdrawals.
-struct OrderJobs {
+struct OrderJobs: Sendable {
     let store: Store
     let counterparties: Counterparties
 
@@ -24,7 +24,8 @@ struct OrderJobs {
                 guard order.bankState == "pending" else { return .nothing }
                 let access = try await counterparties.custodian(in: tx)
                 return .go(
-                    Payload(message: try await registration(of: order, payment: nil, access, tx), access: access), to: .bank,
+                    Payload(message: try await registration(of: order, payment: nil, access, tx), access: access),
+                    to: .bank,
                     serial: nil
                 )
             },
@@ -55,7 +56,8 @@ struct OrderJobs {
                 else { return .nothing }
                 let merchant = try await counterparties.channel(payment.channel, in: tx).merchantNumber
                 let receipt = OrderRegistration.Payment(
-                    channel: payment.channel, channelMerchantNumber: merchant, channelOrderNumber: number, paidAt: paidAt
+                    channel: payment.channel, channelMerchantNumber: merchant, channelOrderNumber: number,
+                    paidAt: paidAt
                 )
                 let access = try await counterparties.custodian(in: tx)
                 return .go(
@@ -108,7 +110,9 @@ struct OrderJobs {
                 let refund = try await tx.refund(id)
                 guard refund.state == .succeeded else { return .nothing }
                 let order = try await tx.order(try await tx.payment(refund.paymentID).orderID)
-                guard order.bankState == "registered" else { return order.bankState == "failed" ? .nothing : .wait(.seconds(2)) }
+                guard order.bankState == "registered" else {
+                    return order.bankState == "failed" ? .nothing : .wait(.seconds(2))
+                }
                 let access = try await counterparties.custodian(in: tx)
                 let givers = try await parts(refund.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, access, tx)
                 let message = RefundRegistration(
@@ -144,7 +148,8 @@ struct OrderJobs {
                 let access = try await counterparties.custodian(in: tx)
                 let items = try await parts(split.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, access, tx)
                 let message = SplitInstruction(
-                    number: split.serial, orderNumber: OrderJobs.number(of: order.id), items: items, isLast: split.isLast
+                    number: split.serial, orderNumber: OrderJobs.number(of: order.id), items: items,
+                    isLast: split.isLast
                 )
                 return .go(Payload(message: message, access: access), to: .bank, serial: nil)
             },

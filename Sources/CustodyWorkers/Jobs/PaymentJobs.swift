@@ -4,11 +4,11 @@ import CustodyStore
 import CustodyWire
 
 /// Placing payments with channels, following them, and sending refunds.
-struct PaymentJobs {
+struct PaymentJobs: Sendable {
     let store: Store
     let counterparties: Counterparties
     /// Where channels call back, without the slash at the end: `<base>/<channel>/<token>`.
-    let callbackURL: (ChannelKind, ID<Tenant>) async throws -> String
+    let callbackURL: @Sendable (ChannelKind, ID<Tenant>) async throws -> String
 
     private struct Placement: Sendable {
         let order: ChannelOrder
@@ -32,7 +32,9 @@ struct PaymentJobs {
         // Placing again under the same number changes nothing at the channel, so asking is the same call.
         let call: (Placement, InstructionRecord) async -> Reply<Verdict> = { placement, _ in
             let reply = await placement.channel.pay(placement.order)
-            guard case .answered(let prompt) = reply else { return reply.map { _ in .succeeded(number: nil, date: nil) } }
+            guard case .answered(let prompt) = reply else {
+                return reply.map { _ in .succeeded(number: nil, date: nil) }
+            }
             do {
                 try await store.withTenant(job.tenantID) { tx in try await tx.notePrompt(id, prompt.json) }
                 return .answered(.succeeded(number: nil, date: nil))
@@ -47,11 +49,14 @@ struct PaymentJobs {
                 guard payment.state == .created else { return .nothing }
                 let order = try await tx.order(payment.orderID)
                 let message = ChannelOrder(
-                    serial: payment.serial, method: payment.method, amount: payment.amount, description: order.description,
+                    serial: payment.serial, method: payment.method, amount: payment.amount,
+                    description: order.description,
                     expiresAt: order.expiresAt, callbackURL: base, payerID: payment.payerID
                 )
                 let channel = try await counterparties.channel(payment.channel, in: tx).channel
-                return .go(Placement(order: message, channel: channel), to: Counterparty(payment.channel), serial: payment.serial)
+                return .go(
+                    Placement(order: message, channel: channel), to: Counterparty(payment.channel),
+                    serial: payment.serial)
             },
             send: call, ask: call,
             succeeded: { tx, _, _ in try await tx.enqueue(JobRequest(.pollPayment, id), at: tx.now + .seconds(60)) },
@@ -96,7 +101,8 @@ struct PaymentJobs {
     /// Books what a channel says of a payment that it calls paid.
     ///
     /// - Returns: What came of it, for the callback's record.
-    static func book(_ known: ChannelPayment, _ payment: PaymentRecord, _ tx: TenantTransaction) async throws -> String {
+    static func book(_ known: ChannelPayment, _ payment: PaymentRecord, _ tx: TenantTransaction) async throws -> String
+    {
         guard known.amount == nil || known.amount == payment.amount else {
             // Never booked on its word: the statement will show what was really paid, and the difference.
             try await tx.record(
@@ -106,7 +112,8 @@ struct PaymentJobs {
             return "amount differs"
         }
         guard let number = known.transactionNumber, let paidAt = known.paidAt else { return "incomplete" }
-        let success = try await tx.succeed(payment.id, transactionNumber: number, paidAt: paidAt, payerID: known.payerID)
+        let success = try await tx.succeed(
+            payment.id, transactionNumber: number, paidAt: paidAt, payerID: known.payerID)
         return "\(success)"
     }
 
@@ -127,7 +134,9 @@ struct PaymentJobs {
                     paymentAmount: payment.amount, reason: refund.reason, callbackURL: url
                 )
                 let channel = try await counterparties.channel(payment.channel, in: tx).channel
-                return .go(Return(request: request, channel: channel), to: Counterparty(payment.channel), serial: refund.serial)
+                return .go(
+                    Return(request: request, channel: channel), to: Counterparty(payment.channel), serial: refund.serial
+                )
             },
             send: { refund, _ in await refund.channel.refund(refund.request).map(PaymentJobs.verdict) },
             ask: { refund, _ in
@@ -173,7 +182,9 @@ extension PaymentPrompt {
         case .form(let form): JSON.object([.init("form", .string(form))]).text
         case .parameters(let parameters):
             JSON.object([
-                .init("parameters", .object(parameters.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) }))
+                .init(
+                    "parameters",
+                    .object(parameters.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) }))
             ]).text
         }
     }

@@ -22,7 +22,8 @@ public struct StatementSubject: Hashable, Sendable {
     /// Reads a name; nil when it is none.
     public init?(_ text: String) {
         let parts = text.split(separator: "/")
-        guard parts.count == 3, let source = StatementSource(rawValue: String(parts[0])), let date = BusinessDate(parts[2])
+        guard parts.count == 3, let source = StatementSource(rawValue: String(parts[0])),
+            let date = BusinessDate(parts[2])
         else { return nil }
         self.init(source: source, form: String(parts[1]), date: date)
     }

@@ -4,7 +4,7 @@ import CustodyStore
 import CustodyWire
 
 /// Opening, reviewing and closing sub-merchants, and binding their accounts.
-struct SubMerchantJobs {
+struct SubMerchantJobs: Sendable {
     let store: Store
     let counterparties: Counterparties
 
@@ -29,7 +29,8 @@ struct SubMerchantJobs {
             plan: { tx in
                 let record = try await tx.subMerchant(id)
                 guard record.state == .submitted else { return .nothing }
-                return .go(Subject(record: record, access: try await counterparties.custodian(in: tx)), to: .bank, serial: nil)
+                return .go(
+                    Subject(record: record, access: try await counterparties.custodian(in: tx)), to: .bank, serial: nil)
             },
             send: { subject, instruction in
                 let details = subject.record.details
@@ -43,8 +44,11 @@ struct SubMerchantJobs {
                     .map { _ in .succeeded(number: nil, date: nil) }
             },
             ask: { subject, instruction in
-                await subject.access.custodian.querySubMerchant(number: subject.number, serial: instruction.serial).map {
-                    $0.state == .absent ? .absent(safeAfter: instruction.sentAt.map { $0 + .seconds(600) }) : .succeeded(number: nil, date: nil)
+                await subject.access.custodian.querySubMerchant(number: subject.number, serial: instruction.serial).map
+                {
+                    $0.state == .absent
+                        ? .absent(safeAfter: instruction.sentAt.map { $0 + .seconds(600) })
+                        : .succeeded(number: nil, date: nil)
                 }
             },
             succeeded: { tx, subject, _ in
@@ -69,7 +73,8 @@ struct SubMerchantJobs {
             return Subject(record: record, access: try await counterparties.custodian(in: tx))
         }
         guard let subject else { return }
-        let reply = await subject.access.custodian.querySubMerchant(number: subject.number, serial: "Q\(job.id.text.suffix(26))")
+        let reply = await subject.access.custodian.querySubMerchant(
+            number: subject.number, serial: "Q\(job.id.text.suffix(26))")
         try await store.withTenant(job.tenantID) { tx in
             guard case .answered(let known) = reply else {
                 return try await tx.finish(job, .again(after: .seconds(60), in: .queries))
@@ -100,7 +105,8 @@ struct SubMerchantJobs {
             plan: { tx in
                 let record = try await tx.subMerchant(id)
                 guard record.state == .closing else { return .nothing }
-                return .go(Subject(record: record, access: try await counterparties.custodian(in: tx)), to: .bank, serial: nil)
+                return .go(
+                    Subject(record: record, access: try await counterparties.custodian(in: tx)), to: .bank, serial: nil)
             },
             send: { subject, instruction in
                 await subject.access.custodian.closeSubMerchant(
@@ -134,7 +140,8 @@ struct SubMerchantJobs {
     /// Hands in what only the account's holder can know.
     func confirm(_ job: ClaimedJob, _ id: ID<BankAccount>) async throws {
         let call: (AccountSubject, InstructionRecord) async -> Reply<Verdict> = { subject, instruction in
-            guard let number = subject.record.bindingNumber, let proof = subject.record.proof.map(AccountProof.init) else {
+            guard let number = subject.record.bindingNumber, let proof = subject.record.proof.map(AccountProof.init)
+            else {
                 return .refused(Refusal(code: "no_proof", message: "there is no proof to hand in"))
             }
             let reply = await subject.access.custodian.confirmAccount(
@@ -153,7 +160,8 @@ struct SubMerchantJobs {
             deadline: .seconds(86_400),
             plan: { tx in try await accountPlan(id, in: state, tx) },
             send: call, ask: call, succeeded: { _, _, _ in },
-            failed: { tx, _, refusal in try await tx.noteBinding(id, .failed, failure: (refusal.code, refusal.message)) }
+            failed: { tx, _, refusal in try await tx.noteBinding(id, .failed, failure: (refusal.code, refusal.message))
+            }
         )
         try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
@@ -170,7 +178,9 @@ struct SubMerchantJobs {
     }
 
     /// Notes a binding's state before the instruction ends: the state is the binding's, the end is the instruction's.
-    private func note(_ reply: Reply<CustodianBinding>, _ id: ID<BankAccount>, _ job: ClaimedJob) async -> Reply<Verdict> {
+    private func note(
+        _ reply: Reply<CustodianBinding>, _ id: ID<BankAccount>, _ job: ClaimedJob
+    ) async -> Reply<Verdict> {
         guard case .answered(let binding) = reply else { return reply.map { _ in .succeeded(number: nil, date: nil) } }
         do {
             try await store.withTenant(job.tenantID) { tx in

@@ -2,7 +2,7 @@ import CustodyDomain
 import CustodyStore
 
 /// Gives each kind of job to its handler. The switch is exhaustive: a kind without a handler does not compile.
-struct Dispatcher {
+struct Dispatcher: Sendable {
     let subMerchants: SubMerchantJobs
     let orders: OrderJobs
     let payments: PaymentJobs
@@ -37,7 +37,8 @@ struct Dispatcher {
             try await days.fetch(job, subject)
         case .reconcile:
             let parts = request.subject.split(separator: "/")
-            guard parts.count == 2, let channel = ChannelKind(rawValue: String(parts[0])), let date = BusinessDate(parts[1])
+            guard parts.count == 2, let channel = ChannelKind(rawValue: String(parts[0])),
+                let date = BusinessDate(parts[1])
             else { return try await refuse(job) }
             try await days.reconcile(job, channel, date)
         case .settle: try await days.settle(job)
@@ -52,6 +53,7 @@ struct Dispatcher {
     }
 
     private func refuse(_ job: ClaimedJob) async throws {
-        try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .dead("its subject is not readable")) }
+        try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .dead("its subject is not readable"))
+        }
     }
 }

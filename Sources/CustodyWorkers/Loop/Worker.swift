@@ -90,7 +90,8 @@ public struct Worker: Service {
                     }
                     if jobs.isEmpty { await wakeUps.wait(for: queue, atMost: configuration.pollInterval) }
                 } catch {
-                    logger.warning("jobs could not be claimed", metadata: ["queue": "\(queue.rawValue)", "error": "\(error)"])
+                    logger.warning(
+                        "jobs could not be claimed", metadata: ["queue": "\(queue.rawValue)", "error": "\(error)"])
                     await wakeUps.wait(for: queue, atMost: .seconds(1))
                 }
             }
@@ -110,7 +111,8 @@ public struct Worker: Service {
         } catch {
             logger.warning("the job failed", metadata: ["error": "\(error)", "attempt": "\(job.attempt)"])
             do {
-                try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .failed(Worker.reason(error))) }
+                try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .failed(Worker.reason(error)))
+                }
             } catch {
                 // Its lease ends by itself, and another worker takes it.
                 logger.warning("the failure could not be recorded", metadata: ["error": "\(error)"])
