@@ -73,8 +73,8 @@ let package = Package(
         library(
             "CustodyWorkers",
             [
-                "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", httpClient, lifecycle, logging,
-                metrics, nio,
+                "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", crypto, httpClient,
+                lifecycle, logging, metrics, nio,
             ]
         ),
         library(

@@ -108,3 +108,8 @@ extension PostgresError {
         }
     }
 }
+
+extension Store {
+    /// The notification channel on which workers hear of new jobs; the payload is a queue's name.
+    public static var wakeChannel: String { Waker.channel }
+}

@@ -4,6 +4,7 @@ import ArgumentParser
 struct Custody: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "custody",
-        abstract: "Connects many marketplaces to a custody bank."
+        abstract: "Connects many marketplaces to a custody bank.",
+        subcommands: [Migrate.self]
     )
 }
