@@ -81,9 +81,8 @@ let package = Package(
         library(
             "CustodyAPI",
             [
-                "CustodyDomain", "CustodyStore", "CustodyWire", hummingbird, hummingbirdHTTP2, hummingbirdTLS,
-                lifecycle,
-                logging, metrics, nio,
+                "CustodyDomain", "CustodyStore", "CustodyWire", crypto, hummingbird, hummingbirdHTTP2, hummingbirdTLS,
+                lifecycle, logging, metrics, nio, yams,
             ]
         ),
         .executableTarget(
