@@ -56,6 +56,8 @@ struct DemoDay: Sendable {
         }
         say("T+2: what the channel reported late cleared itself")
         try await throughTheNight(to: firstDay.advanced(by: 3))
+        // Two days to the minute after the bank had paid it out.
+        try await setClock(firstDay.advanced(by: 3).start + .seconds(15 * 3600))
         try await until("a withdrawal comes back", within: .seconds(30)) { try await !withdrawals("returned").isEmpty }
         result.returned = 1
         say("a withdrawal came back two days later (退票), and is available again")
