@@ -43,12 +43,13 @@ struct DemoDay: Sendable {
         say("one refund before its split; all splits confirmed")
 
         result.planted = try await plant(placed)
+        try await plantReturn(of: subMerchants[0])
         try await throughTheNight(to: firstDay.advanced(by: 1))
         let found = try await discrepancies()
         result.found = found.count
         say("T+1: statements and bank files matched, \(found.count) discrepancies: \(found.compactMap { $0["kind"]?.string }.sorted())")
 
-        result.withdrawals = try await settle(returning: subMerchants[0])
+        result.withdrawals = try await paidOut()
         say("\(result.withdrawals) withdrawals paid out")
         try await throughTheNight(to: firstDay.advanced(by: 2))
         try await until("the late receipt clears itself", within: .seconds(30)) {
