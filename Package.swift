@@ -23,6 +23,7 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -88,7 +89,8 @@ let package = Package(
             name: "custody",
             dependencies: [
                 "CustodyAPI", "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire",
-                "CustodyWorkers", "Postgres", argumentParser, httpClient, lifecycle, logging, metrics, nio, yams,
+                "CustodyWorkers", "Postgres", argumentParser, httpClient, lifecycle, logging, metrics, nio, unixSignals,
+                yams,
             ],
             swiftSettings: strict
         ),

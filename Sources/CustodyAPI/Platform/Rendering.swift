@@ -47,7 +47,8 @@ extension BankAccountRecord {
     /// How platforms see it: personal data masked.
     var json: JSON {
         [
-            "id": .string(id.text), "sub_merchant": .string(subMerchantID.text), "bank_name": .string(bankName),
+            "id": .string(id.text), "sub_merchant": .string(subMerchantID.text),
+            "binding_number": JSON(bindingNumber), "bank_name": .string(bankName),
             "account_number": .string("****" + lastFour), "account_name": .string(Mask.name(details.accountName)),
             "mobile": .string(Mask.number(details.mobile)), "is_corporate": .bool(isCorporate),
             "verification": .string(verification.rawValue), "state": .string(state.rawValue),
