@@ -58,7 +58,8 @@ public struct APIServer: Service {
     /// The routes that platforms call, in the order of the contract.
     static func platformRoutes(_ store: Store) -> [Route] {
         SubMerchantRoutes(store: store).routes + OrderRoutes(store: store).routes + PaymentRoutes(store: store).routes
-            + SettlementRoutes(store: store).routes + AccountRoutes(store: store).routes
+            + SettlementRoutes(store: store).routes + ReconciliationRoutes(store: store).routes
+            + AccountRoutes(store: store).routes
     }
 
     /// The ports in use; waits until all listen.

@@ -66,6 +66,15 @@ struct Query {
         return instant
     }
 
+    /// A day of the books; nil when it is absent.
+    mutating func date(_ name: String) throws(Rejection) -> BusinessDate? {
+        guard let text = try text(name) else { return nil }
+        guard text.utf8.count == 10, let date = BusinessDate(text) else {
+            throw .invalidField(pointer: "?\(name)", reason: "must be a date such as 2026-10-05")
+        }
+        return date
+    }
+
     /// Which page: how many, and what the last one ended with.
     mutating func page<Entity: Identified>(of entity: Entity.Type = Entity.self) throws(Rejection) -> Page<Entity> {
         var limit = 50
