@@ -118,7 +118,14 @@ let package = Package(
                 "TestSupport",
             ]
         ),
-        tests("APITests", ["CustodyAPI", "CustodyDomain", "CustodyStore", "Postgres", "TestSupport", httpClient]),
+        tests(
+            "APITests",
+            [
+                "CustodyAPI", "CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", "TestSupport", httpClient,
+                lifecycle,
+                logging, nio, nioHTTP1, yams,
+            ]
+        ),
         tests("TidyTests", []),
     ]
 )

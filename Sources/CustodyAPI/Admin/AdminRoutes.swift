@@ -26,9 +26,9 @@ struct AdminRoutes {
         let (name, isSandbox) = try call.read { fields throws(Rejection) in
             (try fields.text("name", 1...100), try fields.flag("sandbox"))
         }
-        return Reply(
-            .created,
-            try await store.withSystem { try await $0.createTenant(name: name, isSandbox: isSandbox) }.json)
+        let tenant = try await store.withSystem { try await $0.createTenant(name: name, isSandbox: isSandbox) }
+        try await store.withTenant(tenant.id) { try await $0.startDays() }
+        return Reply(.created, tenant.json)
     }
 
     @Sendable private func tenants(_ call: Call) async throws -> Reply {

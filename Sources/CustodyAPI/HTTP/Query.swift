@@ -70,7 +70,7 @@ struct Query {
     mutating func date(_ name: String) throws(Rejection) -> BusinessDate? {
         guard let text = try text(name) else { return nil }
         guard text.utf8.count == 10, let date = BusinessDate(text) else {
-            throw .invalidField(pointer: "?\(name)", reason: "must be a day such as 2026-10-05")
+            throw .invalidField(pointer: "?\(name)", reason: "must be a date such as 2026-10-05")
         }
         return date
     }

@@ -3,7 +3,7 @@ import CustodyStore
 import CustodyWire
 import HTTPTypes
 
-/// Statements, reconciliations, and discrepancies with their resolutions (对账).
+/// Statements, the days they were matched on, and what did not match (对账).
 struct ReconciliationRoutes {
     let store: Store
 
@@ -11,11 +11,12 @@ struct ReconciliationRoutes {
         let (read, write) = (Route.Access.platform(scope: "read"), Route.Access.platform(scope: "write"))
         return [
             Route(.get, "/v1/statements", read, statements),
+            Route(.get, "/v1/statements/{id}", read, statement),
             Route(.get, "/v1/reconciliations", read, reconciliations),
             Route(.get, "/v1/discrepancies", read, discrepancies),
-            Route(.get, "/v1/discrepancies/{id}", read, show),
-            Route(.get, "/v1/discrepancies/{id}/resolutions", read, resolutions),
+            Route(.get, "/v1/discrepancies/{id}", read, discrepancy),
             Route(.post, "/v1/discrepancies/{id}/resolutions", write, propose),
+            Route(.get, "/v1/discrepancies/{id}/resolutions", read, resolutions),
             Route(.post, "/v1/resolutions/{id}/approve", write) { try await decide($0, approve: true) },
             Route(.post, "/v1/resolutions/{id}/reject", write) { try await decide($0, approve: false) },
         ]
@@ -31,6 +32,11 @@ struct ReconciliationRoutes {
             try await $0.statements(source: source, on: date, before: page.cursor, limit: page.fetched)
         }
         return page.reply(found, id: \.id, \.json)
+    }
+
+    @Sendable private func statement(_ call: Call) async throws -> Reply {
+        let id: ID<Statement> = try call.id()
+        return Reply(.ok, try await store.look(call) { try await $0.statement(id) }.json)
     }
 
     @Sendable private func reconciliations(_ call: Call) async throws -> Reply {
@@ -56,9 +62,21 @@ struct ReconciliationRoutes {
         return page.reply(found, id: \.id, \.json)
     }
 
-    @Sendable private func show(_ call: Call) async throws -> Reply {
+    @Sendable private func discrepancy(_ call: Call) async throws -> Reply {
         let id: ID<Discrepancy> = try call.id()
         return Reply(.ok, try await store.look(call) { try await $0.discrepancy(id) }.json)
+    }
+
+    @Sendable private func propose(_ call: Call) async throws -> Reply {
+        let id: ID<Discrepancy> = try call.id()
+        let (action, note) = try call.read { fields throws(Rejection) in
+            let action: ResolutionAction = try fields.word("action")
+            return (action, try fields.text("note", 1...500))
+        }
+        let maker = try call.actor
+        return try await store.perform(call) { tx in
+            Outcome(.created, try await tx.propose(action, for: id, note: note, by: maker).json)
+        }
     }
 
     @Sendable private func resolutions(_ call: Call) async throws -> Reply {
@@ -70,54 +88,52 @@ struct ReconciliationRoutes {
         return Reply(.ok, ["data": .array(found.map(\.json)), "has_more": false, "next_cursor": nil])
     }
 
-    /// Whoever holds the key proposes; another key's holder decides.
-    @Sendable private func propose(_ call: Call) async throws -> Reply {
-        let id: ID<Discrepancy> = try call.id()
-        let (action, note) = try call.read { fields throws(Rejection) in
-            let action: ResolutionAction = try fields.word("action")
-            return (action, try fields.text("note", 1...500))
-        }
-        let maker = call.identity?.keyID ?? ""
-        return try await store.perform(call) { tx in
-            Outcome(.created, try await tx.propose(action, for: id, note: note, by: maker).json)
-        }
-    }
-
     private func decide(_ call: Call, approve: Bool) async throws -> Reply {
         let id: ID<Resolution> = try call.id()
         try call.readNothing()
-        let checker = call.identity?.keyID ?? ""
+        let checker = try call.actor
         return try await store.perform(call) { tx in
             Outcome(.ok, try await tx.decide(id, approve: approve, by: checker).json)
         }
     }
 }
 
+extension Call {
+    /// Who asks, as records name them: a key is somebody, and two keys are two.
+    fileprivate var actor: String {
+        get throws {
+            guard let identity else { throw Refusal.unauthenticated }
+            return "key:\(identity.keyID)"
+        }
+    }
+}
+
 extension StatementRecord {
     /// How platforms see it.
-    var json: JSON {
+    fileprivate var json: JSON {
         [
             "id": .string(id.text), "source": .string(source.rawValue), "form": .string(form),
             "business_date": .string(businessDate.iso), "file_name": .string(fileName), "lines": JSON(lineCount),
-            "amount": JSON(amount), "currency": "CNY", "current": .bool(isCurrent), "received_at": JSON(receivedAt),
+            "amount": JSON(amount), "currency": "CNY", "is_current": .bool(isCurrent), "received_at": JSON(receivedAt),
         ]
     }
 }
 
 extension ReconciliationRecord {
     /// How platforms see it.
-    var json: JSON {
+    fileprivate var json: JSON {
         [
             "id": .string(id.text), "channel": .string(channel.rawValue), "business_date": .string(businessDate.iso),
             "state": .string(state), "payments": JSON(payments), "refunds": JSON(refunds), "matched": JSON(matched),
-            "fees": JSON(fees), "currency": "CNY", "discrepancies": JSON(discrepancies), "finished_at": JSON(finishedAt),
+            "fees": JSON(fees), "currency": "CNY", "discrepancies": JSON(discrepancies),
+            "finished_at": JSON(finishedAt),
         ]
     }
 }
 
 extension DiscrepancyRecord {
     /// How platforms see it.
-    var json: JSON {
+    fileprivate var json: JSON {
         [
             "id": .string(id.text), "kind": .string(kind), "channel": .string(channel.rawValue),
             "business_date": .string(businessDate.iso), "reference": .string(reference),
@@ -131,7 +147,7 @@ extension DiscrepancyRecord {
 
 extension ResolutionRecord {
     /// How platforms see it.
-    var json: JSON {
+    fileprivate var json: JSON {
         [
             "id": .string(id.text), "discrepancy": .string(discrepancyID.text), "action": .string(action.rawValue),
             "note": .string(note), "maker": .string(maker), "checker": JSON(checker), "state": .string(state),
