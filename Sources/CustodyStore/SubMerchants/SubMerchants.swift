@@ -142,7 +142,7 @@ extension TenantTransaction {
     ) async throws -> Bool {
         let known = try await subMerchant(id)
         guard known.state == state || known.state.canMove(to: state) else { return false }
-        try await run(
+        let changed = try await run(
             """
             UPDATE sub_merchant
                SET state = \(state.rawValue), objections = \(PGJSON(text: objections)),
@@ -152,7 +152,7 @@ extension TenantTransaction {
              WHERE tenant_id = \(tenantID) AND id = \(id) AND state = \(known.state.rawValue)
             """
         )
-        guard known.state != state else { return false }
+        guard known.state != state, changed == 1 else { return false }
         try await record(
             "sub_merchant.\(state.rawValue)", about: id.text, ["out_sub_merchant_no": .text(known.outSubMerchantNo)]
         )
@@ -200,6 +200,16 @@ extension TenantTransaction {
                 """
             )?.get("open") ?? 0
         if orders > 0 { remaining.append("\(orders) open orders") }
+        let discrepancies: Int =
+            try await row(
+                """
+                SELECT count(DISTINCT d.id) AS open FROM order_part p
+                  JOIN payment y ON y.tenant_id = \(tenantID) AND y.order_id = p.order_id
+                  JOIN discrepancy d ON d.tenant_id = \(tenantID) AND d.payment_id = y.id AND d.state <> 'resolved'
+                 WHERE p.tenant_id = \(tenantID) AND p.sub_merchant_id = \(id)
+                """
+            )?.get("open") ?? 0
+        if discrepancies > 0 { remaining.append("\(discrepancies) open discrepancies") }
         guard remaining.isEmpty else { throw Rejection.closureBlocked(remaining: remaining) }
         try await noteReview(of: id, .closing)
         try await enqueue(JobRequest(.closeSubMerchant, id))
