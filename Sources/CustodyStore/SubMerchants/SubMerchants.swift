@@ -142,7 +142,7 @@ extension TenantTransaction {
     ) async throws -> Bool {
         let known = try await subMerchant(id)
         guard known.state == state || known.state.canMove(to: state) else { return false }
-        try await run(
+        let changed = try await run(
             """
             UPDATE sub_merchant
                SET state = \(state.rawValue), objections = \(PGJSON(text: objections)),
@@ -152,7 +152,8 @@ extension TenantTransaction {
              WHERE tenant_id = \(tenantID) AND id = \(id) AND state = \(known.state.rawValue)
             """
         )
-        guard known.state != state else { return false }
+        // Two askers may hear the same: only the one that moved it says so.
+        guard known.state != state, changed == 1 else { return false }
         try await record(
             "sub_merchant.\(state.rawValue)", about: id.text, ["out_sub_merchant_no": .text(known.outSubMerchantNo)]
         )

@@ -135,19 +135,22 @@ extension DemoDay {
         )
     }
 
-    /// Lets the day's withdrawals be paid out, one of which the receiving bank will send back two days later.
-    func settle(returning shop: String) async throws -> Int {
-        try await quiet()
-        let all = try await withdrawals(nil)
-        guard !all.isEmpty else { throw DemoFailure(description: "nothing was paid out") }
+    /// Has the receiving bank send the shop's next withdrawal back, two days after it was paid out.
+    func plantReturn(of shop: String) async throws {
         let account = try await api(.GET, "/sub-merchants/\(shop)")["sub_account"] ?? .null
         try await world.http.call(
             .POST, "\(world.bank)/control/returns",
             ["market_id": .string(platform.market), "sub_acct": account, "after_days": 2]
         )
+    }
+
+    /// Waits until the day's withdrawals are paid out, and counts them.
+    func paidOut() async throws -> Int {
         try await setClock(try await clock() + .seconds(1200))
         try await quiet()
-        let open = try await withdrawals(nil).filter { $0["state"]?.string != "succeeded" }
+        let all = try await withdrawals(nil)
+        guard !all.isEmpty else { throw DemoFailure(description: "nothing was paid out") }
+        let open = all.filter { $0["state"]?.string != "succeeded" }
         guard open.isEmpty else { throw DemoFailure(description: "\(open.count) withdrawals are \(open[0]["state"]?.string ?? "")") }
         return all.count
     }

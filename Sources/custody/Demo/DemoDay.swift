@@ -43,12 +43,13 @@ struct DemoDay: Sendable {
         say("one refund before its split; all splits confirmed")
 
         result.planted = try await plant(placed)
+        try await plantReturn(of: subMerchants[0])
         try await throughTheNight(to: firstDay.advanced(by: 1))
         let found = try await discrepancies()
         result.found = found.count
         say("T+1: statements and bank files matched, \(found.count) discrepancies: \(found.compactMap { $0["kind"]?.string }.sorted())")
 
-        result.withdrawals = try await settle(returning: subMerchants[0])
+        result.withdrawals = try await paidOut()
         say("\(result.withdrawals) withdrawals paid out")
         try await throughTheNight(to: firstDay.advanced(by: 2))
         try await until("the late receipt clears itself", within: .seconds(30)) {
@@ -56,6 +57,8 @@ struct DemoDay: Sendable {
         }
         say("T+2: what the channel reported late cleared itself")
         try await throughTheNight(to: firstDay.advanced(by: 3))
+        // Two days to the minute after the bank had paid it out.
+        try await setClock(firstDay.advanced(by: 3).start + .seconds(15 * 3600))
         try await until("a withdrawal comes back", within: .seconds(30)) { try await !withdrawals("returned").isEmpty }
         result.returned = 1
         say("a withdrawal came back two days later (退票), and is available again")
