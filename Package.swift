@@ -23,6 +23,7 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -73,23 +74,23 @@ let package = Package(
         library(
             "CustodyWorkers",
             [
-                "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", httpClient, lifecycle, logging,
-                metrics, nio,
+                "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", crypto, httpClient,
+                lifecycle, logging, metrics, nio,
             ]
         ),
         library(
             "CustodyAPI",
             [
-                "CustodyDomain", "CustodyStore", "CustodyWire", hummingbird, hummingbirdHTTP2, hummingbirdTLS,
-                lifecycle,
-                logging, metrics, nio,
+                "CustodyDomain", "CustodyStore", "CustodyWire", crypto, hummingbird, hummingbirdHTTP2, hummingbirdTLS,
+                lifecycle, logging, metrics, nio, yams,
             ]
         ),
         .executableTarget(
             name: "custody",
             dependencies: [
                 "CustodyAPI", "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire",
-                "CustodyWorkers", "Postgres", argumentParser, httpClient, lifecycle, logging, metrics, nio, yams,
+                "CustodyWorkers", "Postgres", argumentParser, httpClient, lifecycle, logging, metrics, nio, unixSignals,
+                yams,
             ],
             swiftSettings: strict
         ),
@@ -117,7 +118,14 @@ let package = Package(
                 "TestSupport",
             ]
         ),
-        tests("APITests", ["CustodyAPI", "CustodyDomain", "CustodyStore", "Postgres", "TestSupport", httpClient]),
+        tests(
+            "APITests",
+            [
+                "CustodyAPI", "CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", "TestSupport", httpClient,
+                lifecycle,
+                logging, nio, nioHTTP1, yams,
+            ]
+        ),
         tests("TidyTests", []),
     ]
 )

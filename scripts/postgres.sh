@@ -266,6 +266,7 @@ print_env() {
     printf 'export CUSTODY_TEST_PGHOST=%q\n' "$base/run"
     printf 'export CUSTODY_TEST_PGPORT=%q\n' "$(<"$base/port")"
     printf 'export CUSTODY_TEST_PGUSER=postgres\n'
+    printf 'export CUSTODY_TEST_PGBIN=%q\n' "$programs"
     # Needed on 127.0.0.1 only; the socket trusts whoever can reach it.
     printf 'export CUSTODY_TEST_PGPASSWORD=%q\n' "$(<"$base/password")"
 }
@@ -284,9 +285,17 @@ locked() {
 }
 
 case "$command" in
-    start) locked start && status ;;
+    # Not chained by &&, which would make bash ignore `set -e` inside.
+    start)
+        locked start
+        status
+        ;;
     stop) locked stop ;;
-    restart) locked stop && locked start && status ;;
+    restart)
+        locked stop
+        locked start
+        status
+        ;;
     destroy) locked destroy ;;
     status) status ;;
     env) print_env ;;

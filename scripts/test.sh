@@ -84,11 +84,13 @@ dump() {
     "${postgres[@]}" dump custody_check | grep -v '^\\\(un\)\?restrict '
 }
 
+# Chained, since bash ignores `set -e` in what `check` runs.
 migrate_again() {
-    dump >"$results/migrated.sql"
-    migrate
-    dump >"$results/migrated-again.sql"
-    diff -u "$results/migrated.sql" "$results/migrated-again.sql"
+    dump >"$results/migrated.sql" &&
+        grep -q 'CREATE TABLE' "$results/migrated.sql" &&
+        migrate &&
+        dump >"$results/migrated-again.sql" &&
+        diff -u "$results/migrated.sql" "$results/migrated-again.sql"
 }
 
 # MARK: In order

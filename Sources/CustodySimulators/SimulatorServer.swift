@@ -103,7 +103,7 @@ public final class SimulatorServer: Service {
     /// - Parameters:
     ///   - host: The address to bind.
     ///   - port: The port to bind; 0 lets the system choose, see ``boundPort()``.
-    ///   - logger: For errors; a quiet one by default.
+    ///   - logger: For errors; by default one that only says what is critical.
     ///   - handler: Answers every request.
     public init(
         host: String = "127.0.0.1", port: Int = 0, logger: Logger? = nil, handler: @escaping Handler
@@ -115,7 +115,7 @@ public final class SimulatorServer: Service {
             self.logger = logger
         } else {
             var quiet = Logger(label: "simulator")
-            quiet.logLevel = .error
+            quiet.logLevel = .critical
             self.logger = quiet
         }
     }
@@ -173,13 +173,15 @@ public final class SimulatorServer: Service {
             guard body.count <= bodyLimit else { return Response(status: .contentTooLarge) }
         }
         let target = (request.head.path ?? "/").split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        // The host is no field of its own here; put it back.
+        var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
+        if let host = request.head.authority { headers.append(("host", host)) }
         let response = await handler(
             SimulatorRequest(
                 method: request.method.rawValue,
                 path: target.first.map(String.init) ?? "/",
                 query: target.count > 1 ? String(target[1]) : "",
-                headers: request.headers.map { ($0.name.canonicalName, $0.value) }
-                    + [("host", request.head.authority ?? "")],
+                headers: headers,
                 body: body,
                 remote: context.channel.remoteAddress?.ipAddress ?? ""
             )

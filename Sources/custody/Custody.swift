@@ -5,6 +5,9 @@ struct Custody: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "custody",
         abstract: "Connects many marketplaces to a custody bank.",
-        subcommands: [Migrate.self]
+        subcommands: [
+            Serve.self, Work.self, Simulate.self, Demo.self, Migrate.self, TenantCommand.self, KeyCommand.self, JobCommand.self,
+            StatementCommand.self,
+        ]
     )
 }

@@ -126,7 +126,7 @@ final class AlipayBench: Sendable {
 
     /// Places an order and lets the buyer pay it.
     func paid(_ serial: String, fen: Int64 = 12_345) async throws {
-        _ = try await alipay().pay(order(serial, fen: fen)).value()
+        _ = try await alipay().pay(order(serial, fen: fen)).answeredValue()
         try await pay(serial)
     }
 
@@ -147,25 +147,25 @@ final class AlipayBench: Sendable {
 
 extension Reply {
     /// The answer; a test fails without one.
-    func value() throws -> Value {
-        guard case .answered(let value) = self else { throw NoAnswer(reply: String(describing: self)) }
+    func answeredValue() throws -> Value {
+        guard case .answered(let value) = self else { throw AlipayNoAnswer(reply: String(describing: self)) }
         return value
     }
 
     /// The refusal's code.
-    var refusalCode: String? {
+    var refusedCode: String? {
         guard case .refused(let refusal) = self else { return nil }
         return refusal.code
     }
 
     /// Why it is unknown.
-    var doubt: Doubt.Reason? {
+    var unknownReason: Doubt.Reason? {
         guard case .unknown(let doubt) = self else { return nil }
         return doubt.reason
     }
 }
 
 /// What came instead of an answer.
-struct NoAnswer: Error {
+struct AlipayNoAnswer: Error {
     let reply: String
 }

@@ -12,12 +12,12 @@ import Testing
             let day = try #require(Self.day)
             try await bench.paid("P1", fen: 10_000)
             try await bench.paid("P2", fen: 150)
-            _ = try await alipay.refund(bench.refund("R1", of: "P1", fen: 2500, total: 10_000)).value()
-            #expect(try await alipay.tradeBill(of: day).value() == .notReady)
+            _ = try await alipay.refund(bench.refund("R1", of: "P1", fen: 2500, total: 10_000)).answeredValue()
+            #expect(try await alipay.tradeBill(of: day).answeredValue() == .notReady)
             try await bench.setClock("2026-10-06T08:59:00+08:00")
-            #expect(try await alipay.tradeBill(of: day).value() == .notReady)
+            #expect(try await alipay.tradeBill(of: day).answeredValue() == .notReady)
             try await bench.setClock("2026-10-06T09:00:00+08:00")
-            guard case .file(let name, let bytes) = try await alipay.tradeBill(of: day).value() else {
+            guard case .file(let name, let bytes) = try await alipay.tradeBill(of: day).answeredValue() else {
                 Issue.record("no file")
                 return
             }
@@ -29,7 +29,7 @@ import Testing
             #expect(content.lines.map(\.amount) == [Fen(10_000), Fen(150), Fen(2500)])
             // 0.60 %, rounded half up: 0.9 fen is 1.
             #expect(content.lines.map(\.fee) == [Fen(60), Fen(1), Fen(-15)])
-            #expect(try await alipay.tradeBill(of: day.advanced(by: -1)).value() == .empty)
+            #expect(try await alipay.tradeBill(of: day.advanced(by: -1)).answeredValue() == .empty)
         }
     }
 
@@ -66,14 +66,14 @@ import Testing
             try await bench.paid("P1")
             try await bench.setClock("2026-10-06T10:00:00+08:00")
             try await bench.plantFault("bill", "expired")
-            #expect(await alipay.tradeBill(of: day).doubt == .malformedAnswer)
+            #expect(await alipay.tradeBill(of: day).unknownReason == .malformedAnswer)
             try await bench.plantFault("bill", "not_ready")
-            #expect(try await alipay.tradeBill(of: day).value() == .notReady)
+            #expect(try await alipay.tradeBill(of: day).answeredValue() == .notReady)
             try await bench.plantFault("bill", "empty_code")
-            #expect(try await alipay.tradeBill(of: day).value() == .empty)
+            #expect(try await alipay.tradeBill(of: day).answeredValue() == .empty)
             for fault in ["truncated", "wrong_total"] {
                 try await bench.plantFault("bill", fault)
-                guard case .file(_, let bytes) = try await alipay.tradeBill(of: day).value() else {
+                guard case .file(_, let bytes) = try await alipay.tradeBill(of: day).answeredValue() else {
                     Issue.record("no file")
                     continue
                 }
@@ -84,7 +84,7 @@ import Testing
     }
 
     private static func lines(_ alipay: Alipay, _ day: BusinessDate) async throws -> [StatementLine] {
-        guard case .file(_, let bytes) = try await alipay.tradeBill(of: day).value() else { return [] }
+        guard case .file(_, let bytes) = try await alipay.tradeBill(of: day).answeredValue() else { return [] }
         return try AlipayBill.read(bytes).lines
     }
 }

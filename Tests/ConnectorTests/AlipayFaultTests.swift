@@ -21,20 +21,20 @@ import Testing
             let alipay = try bench.alipay(timeout: .seconds(1))
             try await bench.paid("P0")
             try await bench.plantFault("precreate", fault)
-            #expect(try await alipay.pay(bench.order("P1")).doubt == reason)
+            #expect(try await alipay.pay(bench.order("P1")).unknownReason == reason)
             for operation in ["query", "close", "refund", "refund_query", "bill"] {
                 try await bench.plantFault(operation, fault)
             }
-            #expect(await alipay.queryPayment(serial: "P0").doubt == reason)
-            #expect(await alipay.closePayment(serial: "P1").doubt == reason)
-            #expect(await alipay.refund(bench.refund("R0", of: "P0", fen: 1)).doubt == reason)
-            #expect(await alipay.queryRefund(serial: "R0", paymentSerial: "P0").doubt == reason)
+            #expect(await alipay.queryPayment(serial: "P0").unknownReason == reason)
+            #expect(await alipay.closePayment(serial: "P1").unknownReason == reason)
+            #expect(await alipay.refund(bench.refund("R0", of: "P0", fen: 1)).unknownReason == reason)
+            #expect(await alipay.queryRefund(serial: "R0", paymentSerial: "P0").unknownReason == reason)
             let date = try #require(BusinessDate("2026-10-05"))
-            #expect(await alipay.tradeBill(of: date).doubt == reason)
+            #expect(await alipay.tradeBill(of: date).unknownReason == reason)
             // The rules are used up, and the query tells what happened all the same.
-            let refund = try await alipay.queryRefund(serial: "R0", paymentSerial: "P0").value()
+            let refund = try await alipay.queryRefund(serial: "R0", paymentSerial: "P0").answeredValue()
             #expect(refund.state == (fault == "rate_limited" ? .absent : .succeeded))
-            let again = try await alipay.refund(bench.refund("R0", of: "P0", fen: 1)).value()
+            let again = try await alipay.refund(bench.refund("R0", of: "P0", fen: 1)).answeredValue()
             #expect(again.state == (fault == "rate_limited" ? .succeeded : .processing))
             let state = try await bench.control("GET", "/control/merchants/\(AlipayBench.appID)?out_trade_no=P0")
             #expect(state["trades"]?.array?.first?["refunded_fen"]?.integer == 1)
@@ -46,11 +46,11 @@ import Testing
             let alipay = try bench.alipay()
             try await bench.paid("P1")
             try await bench.plantFault("refund", "system_error", ("executed", false))
-            #expect(await alipay.refund(bench.refund("R1", of: "P1", fen: 345)).doubt == .systemError)
-            #expect(try await alipay.queryRefund(serial: "R1", paymentSerial: "P1").value().state == .absent)
+            #expect(await alipay.refund(bench.refund("R1", of: "P1", fen: 345)).unknownReason == .systemError)
+            #expect(try await alipay.queryRefund(serial: "R1", paymentSerial: "P1").answeredValue().state == .absent)
             try await bench.plantFault("query", "stale")
-            #expect(try await alipay.queryPayment(serial: "P1").value().state == .waiting)
-            #expect(try await alipay.queryPayment(serial: "P1").value().state == .succeeded)
+            #expect(try await alipay.queryPayment(serial: "P1").answeredValue().state == .waiting)
+            #expect(try await alipay.queryPayment(serial: "P1").answeredValue().state == .succeeded)
         }
     }
 
@@ -62,7 +62,7 @@ import Testing
             alipayPublicKeyPEM: try AlipayBench.key("alipay_gateway.pub"))
         let alipay = try Alipay(
             link: link, outbound: Outbound(client: client, timeout: .seconds(2)), clock: { Instant(seconds: 0) })
-        #expect(await alipay.queryPayment(serial: "P1").doubt == .unreachable)
+        #expect(await alipay.queryPayment(serial: "P1").unknownReason == .unreachable)
         try await client.shutdown()
     }
 
@@ -94,14 +94,14 @@ import Testing
         ]
         for (node, refusal, doubt) in cases {
             let reply = try await Self.scripted(node) { await $0.queryPayment(serial: "P1") }
-            #expect(reply.refusalCode == refusal, "\(node.text)")
-            #expect(reply.doubt == doubt, "\(node.text)")
+            #expect(reply.refusedCode == refusal, "\(node.text)")
+            #expect(reply.unknownReason == doubt, "\(node.text)")
         }
         let finished: JSON = [
             "code": "10000", "msg": "Success", "out_trade_no": "P1", "trade_no": "T1",
             "trade_status": "TRADE_FINISHED", "total_amount": "1.00", "send_pay_date": "2026-10-05 10:00:00",
         ]
-        let payment = try await Self.scripted(finished) { await $0.queryPayment(serial: "P1") }.value()
+        let payment = try await Self.scripted(finished) { await $0.queryPayment(serial: "P1") }.answeredValue()
         #expect(payment.state == .succeeded && payment.transactionNumber == "T1")
     }
 

@@ -14,30 +14,36 @@ import Testing
         return try CWP1File(parsing: bytes).content().lines
     }
 
+    /// Two orders paid, one refunded in part, one paid out in part, and the lumps of the day; the sub-account used.
+    private static func spendDay(at bench: CWP1Bench) async throws -> String {
+        let account = try await bench.openMerchant("SUB1")
+        let card = try await bench.bind(account)
+        _ = try await bench.custodian.syncOrder(bench.order("O1", account, isPaid: true), serial: "S1").answer()
+        _ = try await bench.custodian.refund(
+            RefundRegistration(
+                number: "R1", orderNumber: "O1", amount: Fen(1000),
+                giveBack: [.init(partNumber: "S1", account: account, amount: Fen(1000))]), serial: "SR1"
+        ).answer()
+        try await bench.fund("O0", account)
+        _ = try await bench.custodian.withdraw(
+            WithdrawalInstruction(
+                number: "W1", subAccount: account, bindingNumber: card, amount: Fen(500), memo: ""), serial: "SW1"
+        ).answer()
+        try await bench.clock("2026-10-06T02:00:00+08:00")
+        try await bench.credit(
+            ["O1"],
+            refunds: [
+                [
+                    "kind": "refund", "channel_order_no": "4200O1", "out_no": "OUT", "amount_fen": 1000,
+                    "fee_fen": -6,
+                ]
+            ], net: -994)
+        return account
+    }
+
     @Test func `the files of a day are there from half past ten, and say what happened`() async throws {
         try await CWP1Bench.run(reviewStep: 0) { bench in
-            let account = try await bench.openMerchant("SUB1")
-            let card = try await bench.bind(account)
-            _ = try await bench.custodian.syncOrder(bench.order("O1", account, isPaid: true), serial: "S1").answer()
-            _ = try await bench.custodian.refund(
-                RefundRegistration(
-                    number: "R1", orderNumber: "O1", amount: Fen(1000),
-                    giveBack: [.init(partNumber: "S1", account: account, amount: Fen(1000))]), serial: "SR1"
-            ).answer()
-            try await bench.fund("O0", account)
-            _ = try await bench.custodian.withdraw(
-                WithdrawalInstruction(
-                    number: "W1", subAccount: account, bindingNumber: card, amount: Fen(500), memo: ""), serial: "SW1"
-            ).answer()
-            try await bench.clock("2026-10-06T02:00:00+08:00")
-            try await bench.credit(
-                ["O1"],
-                refunds: [
-                    [
-                        "kind": "refund", "channel_order_no": "4200O1", "out_no": "OUT", "amount_fen": 1000,
-                        "fee_fen": -6,
-                    ]
-                ], net: -994)
+            let account = try await CWP1DailyFileTests.spendDay(at: bench)
             try await bench.clock("2026-10-06T10:29:00+08:00")
             #expect(
                 try await bench.custodian.file(.receipts, of: CWP1DailyFileTests.day, serial: "F0").answer()

@@ -101,7 +101,7 @@ import Testing
 
             try await world.setClock("2026-10-07T10:00:00+08:00")
             #expect(try await Self.lines(world, "2026-10-06").map(\.reference) == ["PLANT001"])
-            #expect(world.inbox.requests(to: "/remit").last?.json?["net_fen"]?.integer == 20_000 - 120)
+            #expect(world.inbox.requests(to: "/remit").last?.json?["net_fen"]?.integer == Int64(20_000 - 120))
         }
     }
 

@@ -1,7 +1,9 @@
+import AsyncHTTPClient
 import CustodyConnectors
 import CustodyDomain
 import CustodySimulators
 import CustodyWire
+import Synchronization
 import Testing
 
 @Suite struct WeChatPayFaultTests {
@@ -73,7 +75,8 @@ import Testing
             link = world.link
             link.baseURL = "http://127.0.0.1:9"
             let lost = try WeChatPay(
-                link: link, outbound: Outbound(client: .shared), clock: { SimulatorClock.realNow() })
+                link: link, outbound: Outbound(client: .shared, timeout: .seconds(1)),
+                clock: { SimulatorClock.realNow() })
             #expect(doubt(await lost.pay(world.order("LOST0001"))) != nil)
         }
     }

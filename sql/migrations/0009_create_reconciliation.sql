@@ -111,7 +111,7 @@ CREATE TABLE resolution (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
     discrepancy_id uuid NOT NULL,
-    action text NOT NULL CHECK (action IN ('write_off', 'next_day', 'adjust')),
+    action text NOT NULL CHECK (action IN ('write_off', 'adjust')),
     note text NOT NULL,
     maker text NOT NULL,
     checker text,

@@ -59,8 +59,6 @@ public enum JobKind: String, CaseIterable, Hashable, Sendable {
     case reconcile
     /// Release and pay out what is due; about a date.
     case settle
-    /// Deliver an event to an endpoint; about `event/endpoint`.
-    case deliverEvent = "deliver_event"
 
     /// The queue its first run belongs to.
     public var queue: Queue {
@@ -73,7 +71,6 @@ public enum JobKind: String, CaseIterable, Hashable, Sendable {
         case .openDay, .fetchStatement: .statements
         case .reconcile: .reconciliation
         case .settle: .settlement
-        case .deliverEvent: .webhooks
         }
     }
 }

@@ -6,8 +6,14 @@ import ServiceLifecycle
 
 /// Alipay as we know it from the outside: gateway, buyers, notifications, bills, and the daily lump to the bank.
 ///
-/// A merchant is one application (`app_id`), which is also its name in `/control`. One process, one listener, state in
-/// memory; see `docs` of the control API for faults and differences that can be planted.
+/// A merchant is one application; `app_id` is its name in `/control`. State is in memory. `/control` beyond
+/// ``ControlRoutes``: `POST merchants`, `GET merchants/{app_id}?out_trade_no=`, `POST open`, `POST pay`, `POST plant`.
+///
+/// Faults by operation (`precreate`, `query`, `close`, `refund`, `refund_query`, `bill`), which execute unless the rule
+/// says `"executed":false`: `no_answer`, `drop`, `system_error`, `service_unavailable`, `bad_signature`, `unsigned`,
+/// `html`, `http_502`, `empty`. Faults that come before anything happens: `rate_limited`, `refuse` (`sub_code`).
+/// Of queries only: `stale`. Of `bill` only: `not_ready`, `empty_code`, `expired`, `truncated`, `wrong_total`.
+/// Of `notify`: `never`, `delay` (`delay_seconds`), `duplicate` (`times`), `bad_signature`.
 public final class AlipaySimulator: Service {
     /// Alipay's public key, PEM, as a merchant is told it.
     public let publicKeyPEM: String

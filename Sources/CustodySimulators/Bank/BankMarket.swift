@@ -98,12 +98,12 @@ struct BankMarket: Sendable {
     var suspenseAccount: String { marketID + "SUS001" }
     var masterAccount: String { marketID + "MST001" }
 
-    /// A number of the bank's own.
+    /// A number of the bank's own, in which no two markets share any.
     mutating func nextNumber(_ prefix: String, _ now: Instant) -> String {
         counter += 1
         let digits = String(counter)
-        return prefix + BusinessDate(of: now).compact + String(repeating: "0", count: max(0, 12 - digits.count))
-            + digits
+        return prefix + BusinessDate(of: now).compact + marketID.suffix(6)
+            + String(repeating: "0", count: max(0, 10 - digits.count)) + digits
     }
 
     /// Brings the books to the day of an instant: balances at every day's end are kept, and money falls free.

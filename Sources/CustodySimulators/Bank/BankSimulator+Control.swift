@@ -100,9 +100,12 @@ extension BankSimulator {
             reviewStep: .seconds(body["review_step_seconds"]?.integer ?? 120),
             releasesAtDayTurn: body["release"]?.string == "day_turn")
         let registration = Registration(verifier: verifier, notifyURL: body["notify_url"]?.string)
+        let now = clock.now(of: marketID)
         let market = state.withLock { state in
             // Registered again: new keys and address, the same books.
-            let market = state.markets[marketID] ?? fresh
+            var market = state.markets[marketID] ?? fresh
+            // The books open today, so that even a day on which nothing happens has balances at its end.
+            market.turn(to: now)
             state.markets[marketID] = market
             state.registrations[marketID] = registration
             return market

@@ -61,4 +61,15 @@ extension TenantTransaction {
             """
         ) != nil
     }
+
+    /// How many of the tenant's jobs are ready, running, or due within a time.
+    public func jobsDue(within time: Duration) async throws -> Int {
+        try await row(
+            """
+            SELECT (SELECT count(*) FROM job WHERE tenant_id = \(tenantID))
+                 + (SELECT count(*) FROM job_later
+                     WHERE tenant_id = \(tenantID) AND due_at <= \(now - clockOffset + time)) AS due
+            """
+        )?.get("due") ?? 0
+    }
 }

@@ -100,6 +100,13 @@ public struct Migrator: Sendable {
                 throw error
             }
         }
+        // Whoever serves asks whether the schema is the one it was built for.
+        try await connection.script(
+            """
+            GRANT USAGE ON SCHEMA schema_migration TO custody_system;
+            GRANT SELECT ON schema_migration.applied TO custody_system;
+            """
+        )
         try await connection.script("RESET lock_timeout; RESET statement_timeout")
         return applied
     }

@@ -172,6 +172,9 @@ extension TenantTransaction {
         case .open: break
         }
         try await run("UPDATE trade_order SET state = 'closed' WHERE tenant_id = \(tenantID) AND id = \(id)")
+        for payment in try await payments(order: id, state: nil, before: nil, limit: 200) where !payment.state.isFinal {
+            try await enqueue(JobRequest(.pollPayment, payment.id))
+        }
         try await record("order.closed", about: id.text, ["out_order_no": .text(order.outOrderNo)])
         return try await self.order(id)
     }

@@ -167,16 +167,17 @@ extension TenantTransaction {
                 """
             )
         }
-        try await run(
+        let changed = try await run(
             """
             UPDATE bank_account
                SET state = \(state.rawValue), binding_number = coalesce(\(bindingNumber), binding_number),
                    expires_at = coalesce(\(expiresAt), expires_at), tries_left = coalesce(\(triesLeft), tries_left),
                    proof = CASE WHEN \(state.rawValue) = 'verifying' THEN proof END,
                    failure_code = \(failure?.code), failure_message = \(failure?.message), updated_at = \(now)
-             WHERE tenant_id = \(tenantID) AND id = \(id)
+             WHERE tenant_id = \(tenantID) AND id = \(id) AND state = \(known.state.rawValue)
             """
         )
+        guard changed == 1 else { return }
         try await record(
             "settlement_account.\(state.rawValue)", about: known.subMerchantID.text,
             ["last_four": .text(known.lastFour)]

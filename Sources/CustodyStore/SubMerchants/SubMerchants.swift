@@ -152,6 +152,7 @@ extension TenantTransaction {
              WHERE tenant_id = \(tenantID) AND id = \(id) AND state = \(known.state.rawValue)
             """
         )
+        // Two askers may hear the same: only the one that moved it says so.
         guard known.state != state, changed == 1 else { return false }
         try await record(
             "sub_merchant.\(state.rawValue)", about: id.text, ["out_sub_merchant_no": .text(known.outSubMerchantNo)]

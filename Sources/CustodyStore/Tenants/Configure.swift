@@ -123,3 +123,15 @@ public struct SettlementTerms: Hashable, Sendable {
         self.withdrawsAutomatically = withdrawsAutomatically
     }
 }
+
+extension TenantTransaction {
+    /// Starts the tenant's days: plans tomorrow's work, which plans every day after it. Planning twice changes nothing.
+    public func startDays() async throws {
+        let tomorrow = today.advanced(by: 1)
+        let planned = try await row(
+            "SELECT FROM job_later WHERE tenant_id = \(tenantID) AND kind = 'open_day' LIMIT 1"
+        )
+        guard planned == nil else { return }
+        try await enqueue(JobRequest(.openDay, tomorrow.iso), at: tomorrow.start + .seconds(9 * 3600 + 300))
+    }
+}

@@ -60,12 +60,14 @@ struct AlipayBillDetail {
         guard table.remark("支付宝业务明细查询") != nil else { throw StatementDefect("no detail file of Alipay's", line: 1) }
         (account, date) = try AlipayBillDetail.heading(of: table)
         let positions = try table.positions(AlipayBillColumn.self)
+        let others = table.columns.enumerated().filter { !AlipayRowReader.ownColumns.contains($0.element) }
+            .map { (index: $0.offset, name: $0.element) }
         var entries: [(line: Int, entry: AlipayBillEntry)] = []
         var details: [[String: String]] = []
         for row in table.rows {
             let reader = AlipayRowReader(row: row, positions: positions)
             entries.append((row.line, try reader.entry()))
-            details.append(reader.details(columns: table.columns))
+            details.append(reader.details(others))
         }
         guard table.remarks.contains(where: { $0.text.contains("业务明细列表结束") }) else {
             throw StatementDefect("cut short: no end of the list")

@@ -36,12 +36,17 @@ struct AlipayRowReader {
         return entry
     }
 
-    /// Everything that is filled in, by the file's own names; the buyer's account stays out of it.
-    func details(columns: [String]) -> [String: String] {
+    /// Columns that a line says in its own fields, and the buyer's account, which stays out of the books.
+    static let ownColumns: Set<String> = Set(
+        [.tradeNumber, .paymentSerial, .refundSerial, .kind, .buyer, .amount, .finishedAt, .fee].map(
+            \AlipayBillColumn.rawValue))
+
+    /// What else is filled in and not nought, by the file's own names.
+    func details(_ columns: [(index: Int, name: String)]) -> [String: String] {
         var details: [String: String] = [:]
-        for (name, value) in zip(columns, row.values)
-        where !value.isEmpty && name != AlipayBillColumn.buyer.rawValue {
-            details[name] = value
+        for (index, name) in columns {
+            let value = row.values[index]
+            if !value.isEmpty, value != "0.00" { details[name] = value }
         }
         return details
     }

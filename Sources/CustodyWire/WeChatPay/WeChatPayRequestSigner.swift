@@ -1,7 +1,7 @@
 import CustodyDomain
 import Foundation
 
-/// Signs a merchant's requests and cash-desk calls with its API certificate's private key (rails: WECHATPAY2-SHA256-RSA2048).
+/// Signs a merchant's requests and cash-desk calls with the private key of its API certificate.
 public struct WeChatPayRequestSigner: Sendable {
     /// The name of the scheme, as `Authorization` and `Wechatpay-Signature-Type` carry it.
     public static let scheme = "WECHATPAY2-SHA256-RSA2048"

@@ -12,7 +12,7 @@ public enum WeChatPayTradeBill {
         case refund = "tradebill_refund"
 
         /// The columns in the order WeChat writes them.
-        public var columns: [Column] {
+        var columns: [Column] {
             switch self {
             case .all: Column.allCases.filter { ![.refundAppliedAt, .refundSucceededAt].contains($0) }
             case .refund: Column.allCases
@@ -22,7 +22,7 @@ public enum WeChatPayTradeBill {
     }
 
     /// A column; its raw value is its title in the file.
-    public enum Column: String, CaseIterable, Hashable, Sendable {
+    enum Column: String, CaseIterable {
         case time = "交易时间"
         case appid = "公众账号ID"
         case mchid = "商户号"

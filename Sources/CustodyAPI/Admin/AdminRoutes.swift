@@ -1,0 +1,127 @@
+import CustodyDomain
+import CustodyStore
+import CustodyWire
+import HTTPTypes
+
+/// What the deployment's admins do: platforms, keys, queues.
+struct AdminRoutes {
+    let store: Store
+
+    var routes: [Route] {
+        [
+            Route(.post, "/admin/tenants", .admin, createTenant),
+            Route(.get, "/admin/tenants", .admin, tenants),
+            Route(.post, "/admin/tenants/{id}/keys", .admin, createKey),
+            Route(.post, "/admin/keys/{id}/revocation", .admin, revokeKey),
+            Route(.get, "/admin/queues", .admin, queues),
+            Route(.post, "/admin/queues/{id}/pause", .admin) { try await setPaused($0, true) },
+            Route(.post, "/admin/queues/{id}/resume", .admin) { try await setPaused($0, false) },
+            Route(.get, "/admin/dead-jobs", .admin, deadJobs),
+            Route(.post, "/admin/dead-jobs/{id}/retry", .admin, retry),
+            Route(.post, "/admin/dead-jobs/{id}/discard", .admin, discard),
+        ]
+    }
+
+    @Sendable private func createTenant(_ call: Call) async throws -> Reply {
+        let (name, isSandbox) = try call.read { fields throws(Rejection) in
+            (try fields.text("name", 1...100), try fields.flag("sandbox"))
+        }
+        let tenant = try await store.withSystem { try await $0.createTenant(name: name, isSandbox: isSandbox) }
+        try await store.withTenant(tenant.id) { try await $0.startDays() }
+        return Reply(.created, tenant.json)
+    }
+
+    @Sendable private func tenants(_ call: Call) async throws -> Reply {
+        let found = try await store.withSystem { try await $0.tenants() }
+        return Reply(.ok, ["data": .array(found.map(\.json)), "has_more": false, "next_cursor": nil])
+    }
+
+    private enum Scope: String, CaseIterable { case read, write }
+
+    @Sendable private func createKey(_ call: Call) async throws -> Reply {
+        let id: ID<Tenant> = try call.id()
+        let (name, scopes, expiry) = try call.read { fields throws(Rejection) in
+            let name = try fields.text("name", 1...100)
+            let scopes = try fields.optionalElements("scopes", 1...2) { element, place throws(Rejection) in
+                guard let scope = element.string, Scope(rawValue: scope) != nil else {
+                    throw .invalidField(pointer: place, reason: "must be read or write")
+                }
+                return scope
+            }
+            return (name, Set(scopes ?? Scope.allCases.map(\.rawValue)), try fields.optionalInstant("expires_at"))
+        }
+        let key = try await store.withSystem {
+            try await $0.createKey(for: id, name: name, scopes: scopes, expiresAt: expiry)
+        }
+        return Reply(.created, ["key": .string(key), "tenant": .string(id.text), "name": .string(name)])
+    }
+
+    @Sendable private func revokeKey(_ call: Call) async throws -> Reply {
+        let key = call.parameters["id"] ?? ""
+        try call.readNothing()
+        try await store.withSystem { try await $0.revokeKey(key) }
+        return Reply(.ok, ["key_id": .string(key), "state": "revoked"])
+    }
+
+    @Sendable private func queues(_ call: Call) async throws -> Reply {
+        let found = try await store.withSystem { try await $0.queues() }
+        return Reply(.ok, ["data": .array(found.map(\.json)), "has_more": false, "next_cursor": nil])
+    }
+
+    private func setPaused(_ call: Call, _ isPaused: Bool) async throws -> Reply {
+        guard let queue = call.parameters["id"].flatMap({ Queue(rawValue: $0) }) else { throw Rejection.notFound }
+        try call.readNothing()
+        try await store.withSystem { try await $0.setPaused(isPaused, queue: queue) }
+        return Reply(.ok, ["queue": .string(queue.rawValue), "is_paused": .bool(isPaused)])
+    }
+
+    @Sendable private func deadJobs(_ call: Call) async throws -> Reply {
+        let found = try await store.withSystem { try await $0.deadJobs() }
+        return Reply(.ok, ["data": .array(found.map(\.json)), "has_more": false, "next_cursor": nil])
+    }
+
+    @Sendable private func retry(_ call: Call) async throws -> Reply {
+        let id: ID<Job> = try call.id()
+        try call.readNothing()
+        try await store.withSystem { try await $0.retryDeadJob(id) }
+        return Reply(.ok, ["id": .string(id.text), "state": "ready"])
+    }
+
+    @Sendable private func discard(_ call: Call) async throws -> Reply {
+        let id: ID<Job> = try call.id()
+        try call.readNothing()
+        try await store.withSystem { try await $0.discardDeadJob(id) }
+        return Reply(.ok, ["id": .string(id.text), "state": "discarded"])
+    }
+}
+
+extension TenantRecord {
+    /// How admins see it.
+    fileprivate var json: JSON {
+        [
+            "id": .string(id.text), "name": .string(name), "sandbox": .bool(isSandbox), "is_active": .bool(isActive),
+            "callback_token": .string(callbackToken), "created_at": JSON(createdAt),
+        ]
+    }
+}
+
+extension QueueStatus {
+    /// How admins see it.
+    fileprivate var json: JSON {
+        [
+            "queue": .string(queue.rawValue), "is_paused": .bool(isPaused), "ready": JSON(ready),
+            "running": JSON(running), "later": JSON(later), "dead": JSON(dead),
+        ]
+    }
+}
+
+extension DeadJob {
+    /// How admins see it.
+    fileprivate var json: JSON {
+        [
+            "id": .string(id.text), "tenant": .string(tenantID.text), "queue": .string(queue.rawValue),
+            "kind": .string(request.kind.rawValue), "subject": .string(request.subject), "attempts": JSON(attempt),
+            "reason": .string(reason), "died_at": JSON(diedAt),
+        ]
+    }
+}

@@ -1,0 +1,113 @@
+import CustodyDomain
+import CustodyStore
+import CustodyWire
+import HTTPTypes
+import Logging
+
+/// What channels and bank tell us (异步通知): verified over the raw bytes, stored as it came, acknowledged; never processed here.
+struct CallbackRoutes {
+    let store: Store
+    let logger: Logger
+    private let links: LinkCache
+
+    init(store: Store, logger: Logger) {
+        self.store = store
+        self.logger = logger
+        links = LinkCache(store: store)
+    }
+
+    var routes: [Route] {
+        Counterparty.allCases.map { counterparty in
+            Route(.post, "/callbacks/\(counterparty.rawValue)/{token}", .open) { call in
+                try await receive(call, from: counterparty)
+            }
+        }
+    }
+
+    private func receive(_ call: Call, from counterparty: Counterparty) async throws -> Reply {
+        let token = call.parameters["token"] ?? ""
+        // Signatures carry real time, so it is the database's clock, not the platform's test clock, that they are held to.
+        let (now, tenantID) = try await store.withSystem { tx in
+            (tx.now, try await tx.tenant(callbackToken: token))
+        }
+        guard let tenantID else { throw Rejection.notFound }
+        let link: LinkCache.Link
+        do {
+            link = try await links.link(of: tenantID, counterparty)
+        } catch Rejection.linkMissing {
+            throw Rejection.notFound
+        }
+        let message: (id: String, kind: String)
+        do {
+            message = try verified(call, link, at: now)
+        } catch {
+            // The error is one of a closed list of words; the message itself is not to be logged.
+            logger.warning(
+                "callback refused",
+                metadata: [
+                    "request_id": "\(call.requestID)", "tenant": "\(tenantID.text)",
+                    "counterparty": "\(counterparty.rawValue)", "reason": "\(error)",
+                ])
+            return CallbackRoutes.refusal(to: counterparty)
+        }
+        _ = try await store.withTenant(tenantID) { tx in
+            try await tx.receive(
+                counterparty, notificationID: message.id, kind: message.kind,
+                headers: CallbackRoutes.kept(call.headers).text, body: call.body)
+        }
+        return CallbackRoutes.acknowledgement(to: counterparty, at: now)
+    }
+
+    /// Checks that the counterparty wrote it, now, for this platform.
+    private func verified(
+        _ call: Call, _ link: LinkCache.Link, at now: Instant
+    ) throws -> (id: String, kind: String) {
+        let headers = call.headers.map { (name: $0.name.rawName, value: $0.value) }
+        switch link {
+        case .weChatPay(let link):
+            let found = try WeChatPayCallback.verify(headers: headers, body: call.body, link: link, now: now)
+            return (found.notificationID, found.eventType)
+        case .alipay(let link):
+            let found = try AlipayNotify.verify(body: call.body, link: link)
+            return (found.notifyID, found.fields["notify_type"] ?? "unknown")
+        case .bank(let link):
+            let found = try CWP1Notification.verify(
+                method: call.method.rawValue, path: call.path, headers: headers.map { ($0.name, $0.value) },
+                body: call.body, link: link, now: now)
+            return (found.notifyID, found.txnCode)
+        }
+    }
+
+    /// The header fields that prove who wrote it; nothing else is kept.
+    private static func kept(_ headers: HTTPFields) -> JSON {
+        .object(
+            headers.reduce(into: [JSON.Member]()) { members, field in
+                let name = field.name.canonicalName
+                guard name.hasPrefix("wechatpay-") || name.hasPrefix("x-cust-") || name == "content-type",
+                    !members.contains(where: { $0.name == name }), field.value.utf8.count <= 4096,
+                    !field.value.utf8.contains(0)
+                else { return }
+                members.append(JSON.Member(name, .string(field.value)))
+            })
+    }
+
+    /// What stops each from sending it again.
+    private static func acknowledgement(to counterparty: Counterparty, at now: Instant) -> Reply {
+        switch counterparty {
+        case .weChatPay: Reply(status: .noContent, contentType: nil, body: [])
+        case .alipay: Reply(status: .ok, contentType: "text/plain", body: Array(AlipayNotify.acknowledgement.utf8))
+        case .bank:
+            Reply(status: .ok, contentType: Reply.json, body: CWP1Notification.acknowledgement(at: now))
+        }
+    }
+
+    /// What each understands as refused.
+    private static func refusal(to counterparty: Counterparty) -> Reply {
+        switch counterparty {
+        case .weChatPay: Reply(.unauthorized, ["code": "FAIL", "message": "the signature was not accepted"])
+        case .alipay: Reply(status: .badRequest, contentType: "text/plain", body: Array("failure".utf8))
+        case .bank:
+            Reply(.badRequest, ["head": ["retCode": "100002", "retMsg": "the signature was not accepted"]])
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTPTypes
+
+/// Closes connections that are held without being used: slow headers, dribbled bodies, answers nobody reads.
+///
+/// The server underneath has no deadline for any of these: its idle timer is fed by every dribbled byte of a body, and rests
+/// while an answer is being written.
+final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    /// A body is written in pieces of this size, so that a client that reads slowly still makes progress.
+    private static let pieceSize = 64 * 1024
+    /// How long an answer to a request that was not read to its end has to reach the client.
+    private static let linger = TimeAmount.seconds(1)
+
+    private let limits: APIConfiguration.Limits
+    private var deadline: Scheduled<Void>?
+    private var stall: Scheduled<Void>?
+    private var isReading = false
+    private var isAnswering = false
+    private var pendingWrites = 0
+    private var isGone = false
+
+    init(limits: APIConfiguration.Limits) { self.limits = limits }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { arm(limits.header, context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { disarm() }
+
+    func channelActive(context: ChannelHandlerContext) {
+        arm(limits.header, context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        disarm()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head:
+            isReading = true
+            arm(limits.request, context)
+        case .body: break
+        case .end:
+            isReading = false
+            deadline?.cancel()
+            deadline = nil
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head:
+            isAnswering = true
+            track(context.write(data), context, promise)
+        case .body(var buffer):
+            while buffer.readableBytes > ConnectionGuard.pieceSize,
+                let piece = buffer.readSlice(length: ConnectionGuard.pieceSize)
+            {
+                track(context.write(wrapOutboundOut(.body(piece))), context, nil)
+            }
+            track(context.write(wrapOutboundOut(.body(buffer))), context, promise)
+        case .end:
+            isAnswering = false
+            track(context.write(data), context, promise)
+            if isReading {
+                // The rest of the request is of no interest any more; but the answer must get through before we hang up.
+                arm(ConnectionGuard.linger, context)
+            } else {
+                arm(limits.idle, context)
+            }
+        }
+    }
+
+    /// Watches a write: as long as any is pending, one must complete in every period of the stall limit.
+    private func track(
+        _ write: EventLoopFuture<Void>, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
+    ) {
+        pendingWrites += 1
+        if stall == nil { armStall(context) }
+        let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        write.whenComplete { _ in
+            let (handler, context) = loopBound.value
+            handler.pendingWrites -= 1
+            handler.stall?.cancel()
+            handler.stall = nil
+            if handler.pendingWrites > 0, !handler.isGone { handler.armStall(context) }
+        }
+        write.cascade(to: promise)
+    }
+
+    private func arm(_ limit: Duration, _ context: ChannelHandlerContext) { arm(TimeAmount(limit), context) }
+
+    private func arm(_ limit: TimeAmount, _ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        deadline = closing(context, in: limit)
+    }
+
+    private func armStall(_ context: ChannelHandlerContext) {
+        stall = closing(context, in: TimeAmount(limits.writeStall))
+    }
+
+    private func closing(_ context: ChannelHandlerContext, in limit: TimeAmount) -> Scheduled<Void>? {
+        guard !isGone else { return nil }
+        let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        return context.eventLoop.scheduleTask(in: limit) { loopBound.value.close(promise: nil) }
+    }
+
+    private func disarm() {
+        isGone = true
+        deadline?.cancel()
+        stall?.cancel()
+        deadline = nil
+        stall = nil
+    }
+}

@@ -1,0 +1,171 @@
+import CustodyDomain
+import Postgres
+
+/// A statement as it is stored.
+public struct StatementRecord: Hashable, Sendable {
+    /// Its id.
+    public let id: ID<Statement>
+    /// Whose word it is.
+    public let source: StatementSource
+    /// The form of the file: `trade`, or a bank file's type.
+    public let form: String
+    /// The day it is about.
+    public let businessDate: BusinessDate
+    /// Its name as delivered.
+    public let fileName: String
+    /// How many lines it has.
+    public let lineCount: Int
+    /// The sum of its lines' amounts.
+    public let amount: Fen
+    /// Whether a corrected file has taken its place.
+    public let isCurrent: Bool
+    /// When it came.
+    public let receivedAt: Instant
+
+    init(_ row: Row) throws {
+        id = try row.get("id")
+        source = try row.get("source")
+        form = try row.get("form")
+        businessDate = try row.get("business_date")
+        fileName = try row.get("file_name")
+        lineCount = try row.get("line_count")
+        amount = try row.get("amount_fen")
+        isCurrent = try row.get("is_current")
+        receivedAt = try row.get("received_at")
+    }
+}
+
+extension TenantTransaction {
+    /// Keeps a statement as delivered, with all its lines; one with the same bytes is not stored twice, and a corrected one
+    /// takes the place of the one before.
+    ///
+    /// - Parameters:
+    ///   - form: `trade` for a channel's bill; the type of a bank's file.
+    ///   - sha256: Of the bytes as delivered.
+    /// - Returns: The statement, and whether it is new.
+    public func storeStatement(
+        _ content: StatementContent, form: String, on date: BusinessDate, fileName: String, sha256: [UInt8],
+        body: [UInt8]
+    ) async throws -> (statement: StatementRecord, isNew: Bool) {
+        let source = content.source.rawValue
+        let known = try await row(
+            """
+            SELECT id FROM statement
+             WHERE tenant_id = \(tenantID) AND source = \(source) AND form = \(form) AND business_date = \(date)
+               AND sha256 = \(sha256)
+            """
+        )
+        if let known { return (try await statement(try known.get("id")), false) }
+        let id = ID<Statement>(at: now)
+        _ = try await rows([
+            """
+            UPDATE statement SET is_current = false
+             WHERE tenant_id = \(tenantID) AND source = \(source) AND form = \(form) AND business_date = \(date) AND is_current
+            """,
+            """
+            INSERT INTO statement (
+                tenant_id, id, source, form, business_date, file_name, sha256, body, line_count, amount_fen, received_at
+            )
+            VALUES (
+                \(tenantID), \(id), \(source), \(form), \(date), \(fileName), \(sha256), \(body), \(content.lines.count),
+                \(content.lines.map(\.amount).sum()), \(now)
+            )
+            """,
+        ])
+        for start in stride(from: 0, to: content.lines.count, by: 5000) {
+            try await insert(content.lines[start..<min(start + 5000, content.lines.count)], into: id)
+        }
+        return (try await statement(id), true)
+    }
+
+    private func insert(_ lines: ArraySlice<StatementLine>, into id: ID<Statement>) async throws {
+        try await run(
+            """
+            INSERT INTO statement_line (
+                tenant_id, statement_id, line_number, kind, reference, parent_reference, counterpart_number, amount_fen,
+                fee_fen, status, occurred_at, details
+            )
+            SELECT \(tenantID), \(id), l.*
+              FROM unnest(
+                  \(lines.map(\.lineNumber)), \(lines.map(\.kind.rawValue)), \(lines.map(\.reference)),
+                  \(lines.map(\.parentReference)), \(lines.map(\.counterpartNumber)), \(lines.map(\.amount)),
+                  \(lines.map(\.fee)), \(lines.map(\.status)), \(lines.map(\.occurredAt)),
+                  \(lines.map { PGJSON(text: jsonObject($0.details)) })
+              ) AS l
+            """
+        )
+    }
+
+    /// One statement.
+    ///
+    /// - Throws: ``Rejection/notFound``.
+    public func statement(_ id: ID<Statement>) async throws -> StatementRecord {
+        let row = try await row(
+            """
+            SELECT id, source, form, business_date, file_name, line_count, amount_fen, is_current, received_at
+              FROM statement WHERE tenant_id = \(tenantID) AND id = \(id)
+            """
+        )
+        guard let row else { throw Rejection.notFound }
+        return try StatementRecord(row)
+    }
+
+    /// The statement in force; nil when none came yet.
+    public func currentStatement(
+        _ source: StatementSource, form: String, on date: BusinessDate
+    ) async throws -> StatementRecord? {
+        try await row(
+            """
+            SELECT id, source, form, business_date, file_name, line_count, amount_fen, is_current, received_at
+              FROM statement
+             WHERE tenant_id = \(tenantID) AND source = \(source.rawValue) AND form = \(form) AND business_date = \(date)
+               AND is_current
+            """
+        ).map(StatementRecord.init)
+    }
+
+    /// Statements, the youngest first, in pages.
+    public func statements(
+        source: StatementSource?, on date: BusinessDate?, before: ID<Statement>?, limit: Int
+    ) async throws -> [StatementRecord] {
+        try await rows(
+            """
+            SELECT id, source, form, business_date, file_name, line_count, amount_fen, is_current, received_at
+              FROM statement
+             WHERE tenant_id = \(tenantID)
+               AND (\(source?.rawValue)::text IS NULL OR source = \(source?.rawValue))
+               AND (\(date)::date IS NULL OR business_date = \(date))
+               AND (\(before)::uuid IS NULL OR id < \(before)::uuid)
+             ORDER BY id DESC LIMIT \(limit)
+            """
+        ).map(StatementRecord.init)
+    }
+
+    /// Books a lump that arrived in the custody account; once, however often it is said.
+    public func bookCredit(
+        number: String, channel: ChannelKind, businessDate: BusinessDate, amount: Fen, bankDate: BusinessDate
+    ) async throws {
+        try await run(
+            """
+            INSERT INTO bank_credit (tenant_id, number, channel, business_date, amount_fen, bank_date, received_at)
+            VALUES (\(tenantID), \(number), \(channel.rawValue), \(businessDate), \(amount), \(bankDate), \(now))
+            ON CONFLICT (tenant_id, number) DO NOTHING
+            """
+        )
+        var entry = LedgerEntry("bank.credited", subject: number, on: bankDate)
+        entry.move(amount, debit: .bankCash, credit: .clearing(channel))
+        try await book(entry)
+    }
+
+    /// Books the platform's own money that arrived in its deposit at the custodian; once.
+    public func bookDeposit(number: String, amount: Fen, bankDate: BusinessDate) async throws {
+        var entry = LedgerEntry("reserve.funded", subject: number, on: bankDate)
+        entry.move(amount, debit: .bankCash, credit: .reserve)
+        if try await book(entry) { try await record("reserve.funded", about: number, ["amount": .fen(amount)]) }
+    }
+}
+
+/// A flat object of texts as JSON, its members in a fixed order.
+func jsonObject(_ members: [String: String]) -> String {
+    "{\(members.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }.joined(separator: ","))}"
+}

@@ -1,0 +1,125 @@
+import AsyncHTTPClient
+import CustodyConnectors
+import CustodyDomain
+import CustodyStore
+import CustodyWire
+import Foundation
+import Synchronization
+
+/// The connectors of each tenant, made from its links and kept for a few seconds.
+public final class Counterparties: Sendable {
+    /// How a tenant reaches a channel, and what was agreed with it.
+    public struct ChannelAccess: Sendable {
+        /// The connector.
+        public let channel: any Channel
+        /// Our merchant number there, as its callbacks name it.
+        public let merchantNumber: String
+        /// The agreed fee; nil leaves fees unchecked.
+        public let feeBasisPoints: Int?
+    }
+
+    /// How a tenant reaches its custodian.
+    public struct CustodianAccess: Sendable {
+        /// The connector.
+        public let custodian: any Custodian
+        /// The account there that takes the platform's commission.
+        public let commissionAccount: String
+    }
+
+    private enum Access: Sendable {
+        case channel(ChannelAccess)
+        case custodian(CustodianAccess)
+    }
+
+    private struct Entry: Sendable {
+        let access: Access
+        let madeAt: ContinuousClock.Instant
+    }
+
+    private struct Key: Hashable {
+        let tenant: ID<Tenant>
+        let counterparty: Counterparty
+    }
+
+    private static let lifetime = Duration.seconds(5)
+
+    private let outbound: Outbound
+    private let entries = Mutex<[Key: Entry]>([:])
+
+    /// Makes connectors that call out through one client.
+    public init(outbound: Outbound) { self.outbound = outbound }
+
+    /// The connector of a tenant to a channel.
+    ///
+    /// - Throws: ``Rejection/linkMissing(counterparty:)``, or a decoding error when the link is not what the connector needs.
+    func channel(_ kind: ChannelKind, in transaction: TenantTransaction) async throws -> ChannelAccess {
+        let access = try await access(Counterparty(kind), in: transaction) { [outbound] link in
+            let terms = try JSONDecoder().decode(ChannelTerms.self, from: link)
+            switch kind {
+            case .weChatPay:
+                let decoded = try JSONDecoder().decode(WeChatPayLink.self, from: link)
+                return .channel(
+                    ChannelAccess(
+                        channel: try WeChatPay(link: decoded, outbound: outbound, clock: WallClock.now),
+                        merchantNumber: decoded.mchid, feeBasisPoints: terms.feeBasisPoints
+                    )
+                )
+            case .alipay:
+                let decoded = try JSONDecoder().decode(AlipayLink.self, from: link)
+                return .channel(
+                    ChannelAccess(
+                        channel: try Alipay(link: decoded, outbound: outbound, clock: WallClock.now),
+                        merchantNumber: decoded.sellerID, feeBasisPoints: terms.feeBasisPoints
+                    )
+                )
+            }
+        }
+        guard case .channel(let channel) = access else { throw Rejection.linkMissing(counterparty: kind.rawValue) }
+        return channel
+    }
+
+    /// The connector of a tenant to its custodian.
+    ///
+    /// - Throws: ``Rejection/linkMissing(counterparty:)``, or a decoding error when the link is not what the connector needs.
+    func custodian(in transaction: TenantTransaction) async throws -> CustodianAccess {
+        let access = try await access(.bank, in: transaction) { [outbound] link in
+            let terms = try JSONDecoder().decode(CustodianTerms.self, from: link)
+            let decoded = try JSONDecoder().decode(CWP1Link.self, from: link)
+            return .custodian(
+                CustodianAccess(
+                    custodian: try CWP1Custodian(link: decoded, outbound: outbound, clock: WallClock.now),
+                    commissionAccount: terms.commissionAccount
+                )
+            )
+        }
+        guard case .custodian(let custodian) = access else { throw Rejection.linkMissing(counterparty: "bank") }
+        return custodian
+    }
+
+    private func access(
+        _ counterparty: Counterparty, in transaction: TenantTransaction, make: (Data) throws -> Access
+    ) async throws -> Access {
+        let key = Key(tenant: transaction.tenantID, counterparty: counterparty)
+        let now = ContinuousClock.now
+        if let entry = entries.withLock({ $0[key] }), now - entry.madeAt < Counterparties.lifetime {
+            return entry.access
+        }
+        let access = try make(Data(try await transaction.link(counterparty)))
+        entries.withLock { $0[key] = Entry(access: access, madeAt: now) }
+        return access
+    }
+}
+
+/// What a channel's link says beyond how it is reached.
+private struct ChannelTerms: Decodable {
+    let feeBasisPoints: Int?
+
+    enum CodingKeys: String, CodingKey { case feeBasisPoints = "fee_basis_points" }
+}
+
+/// What the custodian's link says beyond how it is reached.
+private struct CustodianTerms: Decodable {
+    let commissionAccount: String
+
+    enum CodingKeys: String, CodingKey { case commissionAccount = "commission_account" }
+}

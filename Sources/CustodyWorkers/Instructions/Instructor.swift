@@ -1,0 +1,135 @@
+import CustodyConnectors
+import CustodyDomain
+import CustodyStore
+
+/// Carries one instruction to a counterparty and its outcome back, whatever it is about.
+///
+/// Two short transactions with the call between them. The first numbers the instruction and marks it sent, so that after a
+/// crash it is asked about, not sent again; the second records the outcome, its postings and the end of the job together.
+struct Instructor: Sendable {
+    /// What to do with a job's row, as its transaction finds it.
+    enum Plan<Payload: Sendable>: Sendable {
+        /// Send this, or ask about it.
+        case go(Payload, to: Counterparty, serial: String?)
+        /// Something else must happen first.
+        case wait(Duration)
+        /// Nothing is left to do.
+        case nothing
+    }
+
+    /// The parts in which operations differ.
+    struct Operation<Payload: Sendable> {
+        /// How long the counterparty may take (时效).
+        let deadline: Duration
+        /// Reads the row and says what to do.
+        let plan: (TenantTransaction) async throws -> Plan<Payload>
+        /// Sends it under a number.
+        let send: (Payload, InstructionRecord) async -> Reply<Verdict>
+        /// Asks what became of it.
+        let ask: (Payload, InstructionRecord) async -> Reply<Verdict>
+        /// Notes that the counterparty has it.
+        var accepted: (TenantTransaction, Payload, Verdict) async throws -> Void = { _, _, _ in }
+        /// Books that it is done; called once.
+        let succeeded: (TenantTransaction, Payload, Verdict) async throws -> Void
+        /// Books that it failed; called once.
+        let failed: (TenantTransaction, Payload, Refusal) async throws -> Void
+    }
+
+    let store: Store
+
+    /// Refusals that only mean: not now. The same number may be used again.
+    private static let temporary: Set<String> = ["100301", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"]
+
+    /// Takes the next step of a job's instruction.
+    func run<Payload: Sendable>(_ job: ClaimedJob, on subject: UUIDv7, _ operation: Operation<Payload>) async throws {
+        let begun: (payload: Payload, step: InstructionStep)? = try await store.withTenant(job.tenantID) { tx in
+            switch try await operation.plan(tx) {
+            case .nothing:
+                try await tx.finish(job, .done)
+                return nil
+            case .wait(let delay):
+                try await tx.finish(job, .again(after: delay, in: .queries))
+                return nil
+            case .go(let payload, let counterparty, let serial):
+                let step = try await tx.nextStep(
+                    job.request.kind, on: subject, with: counterparty, serial: serial, deadline: operation.deadline
+                )
+                return (payload, step)
+            }
+        }
+        guard let begun else { return }
+        switch begun.step {
+        case .send(let instruction):
+            let reply = await operation.send(begun.payload, instruction)
+            try await record(reply, wasSending: true, instruction, job, begun.payload, operation)
+        case .ask(let instruction):
+            let reply = await operation.ask(begun.payload, instruction)
+            try await record(reply, wasSending: false, instruction, job, begun.payload, operation)
+        }
+    }
+
+    private func record<Payload: Sendable>(
+        _ reply: Reply<Verdict>, wasSending: Bool, _ instruction: InstructionRecord, _ job: ClaimedJob,
+        _ payload: Payload, _ operation: Operation<Payload>
+    ) async throws {
+        try await store.withTenant(job.tenantID) { tx in
+            let outcome: JobOutcome
+            switch reply {
+            case .answered(let verdict):
+                outcome = try await settle(verdict, instruction, payload, operation, tx)
+            case .refused(let refusal) where wasSending && !Instructor.temporary.contains(refusal.code):
+                if try await tx.end(instruction, failure: (refusal.code, refusal.message)) {
+                    try await operation.failed(tx, payload, refusal)
+                }
+                outcome = .done
+            case .refused(let refusal):
+                try await tx.noteDoubt(instruction, refusal.code, neverSent: wasSending)
+                outcome = .again(after: .seconds(600), in: wasSending ? .instructions : .queries)
+            case .unknown(let doubt):
+                let neverSent = wasSending && [.unreachable, .rateLimited].contains(doubt.reason)
+                try await tx.noteDoubt(instruction, doubt.reason.rawValue, neverSent: neverSent)
+                outcome = .again(after: Instructor.pause(after: instruction), in: neverSent ? .instructions : .queries)
+            }
+            try await tx.finish(job, outcome)
+        }
+    }
+
+    private func settle<Payload: Sendable>(
+        _ verdict: Verdict, _ instruction: InstructionRecord, _ payload: Payload, _ operation: Operation<Payload>,
+        _ tx: TenantTransaction
+    ) async throws -> JobOutcome {
+        switch verdict {
+        case .processing(let finishBy, let number):
+            try await tx.noteAccepted(instruction, finishBy: finishBy, bankNumber: number)
+            try await operation.accepted(tx, payload, verdict)
+            return .again(after: Instructor.pause(after: instruction), in: .queries)
+        case .succeeded(let number, let date):
+            if try await tx.end(instruction, bankNumber: number, bankDate: date) {
+                try await operation.succeeded(tx, payload, verdict)
+            }
+            return .done
+        case .returned(let number, _):
+            if try await tx.end(instruction, bankNumber: number) { try await operation.succeeded(tx, payload, verdict) }
+            return .done
+        case .failed(let refusal):
+            if try await tx.end(instruction, failure: (refusal.code, refusal.message)) {
+                try await operation.failed(tx, payload, refusal)
+            }
+            return .done
+        case .absent(let safeAfter):
+            // Only now is it sure that they never got it: the same number may be sent again.
+            if let safeAfter, tx.now >= safeAfter {
+                try await tx.noteDoubt(instruction, "absent", neverSent: true)
+                return .again(after: .zero, in: .instructions)
+            }
+            try await tx.noteDoubt(instruction, "absent", neverSent: false)
+            return .again(after: Instructor.pause(after: instruction), in: .queries)
+        }
+    }
+
+    /// How long to wait before asking again: longer each time, never longer than ten minutes.
+    private static func pause(after instruction: InstructionRecord) -> Duration {
+        let steps = [5, 10, 30, 60, 120, 300, 600]
+        return .seconds(steps[min(instruction.queryCount, steps.count - 1)])
+    }
+}

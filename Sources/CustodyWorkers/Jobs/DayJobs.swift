@@ -1,0 +1,110 @@
+import Crypto
+import CustodyConnectors
+import CustodyDomain
+import CustodyStore
+import CustodyWire
+
+/// The days of the books: statements to fetch, days to match, money to release.
+struct DayJobs: Sendable {
+    let store: Store
+    let counterparties: Counterparties
+
+    /// When a day's work begins: 09:05 in Shanghai.
+    private static let begin = Duration.seconds(9 * 3600 + 300)
+
+    /// Plans the work of a day: yesterday's statements, today's settlement, and tomorrow.
+    func open(_ job: ClaimedJob, _ date: BusinessDate) async throws {
+        try await store.withTenant(job.tenantID) { tx in
+            let yesterday = date.advanced(by: -1).iso
+            let linked = try await tx.linkedCounterparties()
+            var requests: [JobRequest] = []
+            if linked.contains(.weChatPay) {
+                requests.append(JobRequest(.fetchStatement, "wechat_pay/trade/\(yesterday)"))
+            }
+            if linked.contains(.alipay) { requests.append(JobRequest(.fetchStatement, "alipay/trade/\(yesterday)")) }
+            if linked.contains(.bank) {
+                requests += CustodianFileKind.allCases.map {
+                    JobRequest(.fetchStatement, "bank/\($0.rawValue)/\(yesterday)")
+                }
+            }
+            try await tx.enqueue(requests)
+            try await tx.enqueue(JobRequest(.settle, date.iso), at: date.start + .seconds(14 * 3600))
+            let next = date.advanced(by: 1)
+            try await tx.enqueue(JobRequest(.openDay, next.iso), at: next.start + DayJobs.begin)
+            try await tx.finish(job, .done)
+        }
+    }
+
+    /// Fetches a statement, reads it whole, and keeps it; asks again until it is there.
+    func fetch(_ job: ClaimedJob, _ subject: StatementSubject) async throws {
+        let reply: Reply<BillAnswer>
+        switch subject.source {
+        case .bank:
+            let access = try await store.withTenant(job.tenantID) { tx in try await counterparties.custodian(in: tx) }
+            guard let kind = CustodianFileKind(rawValue: subject.form) else {
+                return try await bury(job, "no such file")
+            }
+            reply = await access.custodian.file(kind, of: subject.date, serial: "F\(job.id.text.suffix(26))")
+        case .weChatPay, .alipay:
+            let kind: ChannelKind = subject.source == .alipay ? .alipay : .weChatPay
+            let access = try await store.withTenant(job.tenantID) { tx in try await counterparties.channel(kind, in: tx)
+            }
+            reply = await access.channel.tradeBill(of: subject.date)
+        }
+        guard case .answered(let answer) = reply, answer != .notReady else {
+            return try await store.withTenant(job.tenantID) { tx in
+                try await tx.finish(job, .again(after: .seconds(600), in: .statements))
+            }
+        }
+        let (name, bytes) = answer.file(of: subject)
+        let content: StatementContent
+        do {
+            content = try subject.read(bytes)
+        } catch {
+            return try await bury(job, "\(error.reason), line \(error.line.map(String.init) ?? "-")")
+        }
+        try await store.withTenant(job.tenantID) { tx in
+            try await tx.keep(content, subject: subject, fileName: name, bytes: bytes)
+            try await tx.finish(job, .done)
+        }
+    }
+
+    private func bury(_ job: ClaimedJob, _ reason: String) async throws {
+        try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .dead(reason)) }
+    }
+
+    /// Matches a channel's day; waits while a statement or the bank's credit is still to come.
+    func reconcile(_ job: ClaimedJob, _ channel: ChannelKind, _ date: BusinessDate) async throws {
+        try await store.withTenant(job.tenantID) { tx in
+            let access = try await counterparties.channel(channel, in: tx)
+            let outcome = try await tx.reconcile(
+                channel, on: date, feeBasisPoints: access.feeBasisPoints,
+                withoutCreditAfter: date.advanced(by: 1).start + .seconds(12 * 3600)
+            )
+            switch outcome {
+            case .waiting: try await tx.finish(job, .again(after: .seconds(600), in: .reconciliation))
+            case .done:
+                try await tx.enqueue(JobRequest(.settle, tx.today.iso))
+                try await tx.finish(job, .done)
+            }
+        }
+    }
+
+    /// Releases and pays out what is due.
+    func settle(_ job: ClaimedJob) async throws {
+        try await store.withTenant(job.tenantID) { tx in
+            _ = try await tx.settle()
+            try await tx.finish(job, .done)
+        }
+    }
+}
+
+extension BillAnswer {
+    /// The file's name and bytes; an empty day has neither.
+    func file(of subject: StatementSubject) -> (name: String, bytes: [UInt8]) {
+        guard case .file(let name, let bytes) = self else {
+            return ("\(subject.source.rawValue)-\(subject.form)-\(subject.date.iso)-empty", [])
+        }
+        return (name, bytes)
+    }
+}

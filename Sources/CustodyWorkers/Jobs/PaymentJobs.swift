@@ -1,0 +1,191 @@
+import CustodyConnectors
+import CustodyDomain
+import CustodyStore
+import CustodyWire
+
+/// Placing payments with channels, following them, and sending refunds.
+struct PaymentJobs: Sendable {
+    let store: Store
+    let counterparties: Counterparties
+    /// Where channels call back, without the slash at the end: `<base>/<channel>/<token>`.
+    let callbackURL: @Sendable (ChannelKind, ID<Tenant>) async throws -> String
+
+    private struct Placement: Sendable {
+        let order: ChannelOrder
+        let channel: any Channel
+    }
+
+    private struct Following: Sendable {
+        let payment: PaymentRecord
+        let channel: any Channel
+        let mustClose: Bool
+    }
+
+    private struct Return: Sendable {
+        let request: ChannelRefundRequest
+        let channel: any Channel
+    }
+
+    /// Places a payment with its channel, so that the buyer can pay.
+    func place(_ job: ClaimedJob, _ id: ID<Payment>) async throws {
+        let base = try await callbackBase(job, id)
+        // Placing again under the same number changes nothing at the channel, so asking is the same call.
+        let call: (Placement, InstructionRecord) async -> Reply<Verdict> = { placement, _ in
+            let reply = await placement.channel.pay(placement.order)
+            guard case .answered(let prompt) = reply else {
+                return reply.map { _ in .succeeded(number: nil, date: nil) }
+            }
+            do {
+                try await store.withTenant(job.tenantID) { tx in try await tx.notePrompt(id, prompt.json) }
+                return .answered(.succeeded(number: nil, date: nil))
+            } catch {
+                return .unknown(Doubt(.unreachable, "not recorded"))
+            }
+        }
+        let operation = Instructor.Operation<Placement>(
+            deadline: .seconds(600),
+            plan: { tx in
+                let payment = try await tx.payment(id)
+                guard payment.state == .created else { return .nothing }
+                let order = try await tx.order(payment.orderID)
+                let message = ChannelOrder(
+                    serial: payment.serial, method: payment.method, amount: payment.amount,
+                    description: order.description,
+                    expiresAt: order.expiresAt, callbackURL: base, payerID: payment.payerID
+                )
+                let channel = try await counterparties.channel(payment.channel, in: tx).channel
+                return .go(
+                    Placement(order: message, channel: channel), to: Counterparty(payment.channel),
+                    serial: payment.serial)
+            },
+            send: call, ask: call,
+            succeeded: { tx, _, _ in try await tx.enqueue(JobRequest(.pollPayment, id), at: tx.now + .seconds(60)) },
+            failed: { tx, _, refusal in try await tx.failPayment(id, code: refusal.code, message: refusal.message) }
+        )
+        try await Instructor(store: store).run(job, on: id.uuid, operation)
+    }
+
+    /// Asks the channel about a payment until it is paid or closed; closes it there when its order may not be paid any more.
+    func poll(_ job: ClaimedJob, _ id: ID<Payment>) async throws {
+        let following: Following? = try await store.withTenant(job.tenantID) { tx in
+            let payment = try await tx.payment(id)
+            guard payment.state == .created || payment.state == .paying else {
+                try await tx.finish(job, .done)
+                return nil
+            }
+            let order = try await tx.order(payment.orderID)
+            return Following(
+                payment: payment, channel: try await counterparties.channel(payment.channel, in: tx).channel,
+                mustClose: order.state == .closed || order.expiresAt <= tx.now
+            )
+        }
+        guard let following else { return }
+        var reply = await following.channel.queryPayment(serial: following.payment.serial)
+        if following.mustClose, case .answered(let known) = reply, known.state == .waiting || known.state == .absent {
+            reply = await following.channel.closePayment(serial: following.payment.serial)
+        }
+        try await store.withTenant(job.tenantID) { tx in
+            guard case .answered(let known) = reply, known.state != .waiting else {
+                return try await tx.finish(job, .again(after: .seconds(60), in: .queries))
+            }
+            switch known.state {
+            case .succeeded: _ = try await PaymentJobs.book(known, following.payment, tx)
+            case .closed: try await tx.closePayment(id)
+            case .absent where following.mustClose: try await tx.closePayment(id)
+            case .absent, .waiting: return try await tx.finish(job, .again(after: .seconds(60), in: .queries))
+            }
+            try await tx.finish(job, .done)
+        }
+    }
+
+    /// Books what a channel says of a payment that it calls paid.
+    ///
+    /// - Returns: What came of it, for the callback's record.
+    static func book(_ known: ChannelPayment, _ payment: PaymentRecord, _ tx: TenantTransaction) async throws -> String
+    {
+        guard known.amount == nil || known.amount == payment.amount else {
+            // Never booked on its word: the statement will show what was really paid, and the difference.
+            try await tx.record(
+                "payment.amount_mismatch", about: payment.id.text,
+                ["ours": .fen(payment.amount), "theirs": .fen(known.amount ?? .zero)]
+            )
+            return "amount differs"
+        }
+        guard let number = known.transactionNumber, let paidAt = known.paidAt else { return "incomplete" }
+        let success = try await tx.succeed(
+            payment.id, transactionNumber: number, paidAt: paidAt, payerID: known.payerID)
+        return "\(success)"
+    }
+
+    /// Sends a refund to its channel, and follows it to its end.
+    func refund(_ job: ClaimedJob, _ id: ID<Refund>) async throws {
+        let base = try await store.withTenant(job.tenantID) { tx in
+            try await tx.payment(try await tx.refund(id).paymentID).channel
+        }
+        let url = try await callbackURL(base, job.tenantID)
+        let operation = Instructor.Operation<Return>(
+            deadline: .seconds(3 * 86_400),
+            plan: { tx in
+                let refund = try await tx.refund(id)
+                guard refund.state == .requested || refund.state == .processing else { return .nothing }
+                let payment = try await tx.payment(refund.paymentID)
+                let request = ChannelRefundRequest(
+                    serial: refund.serial, paymentSerial: payment.serial, amount: refund.amount,
+                    paymentAmount: payment.amount, reason: refund.reason, callbackURL: url
+                )
+                let channel = try await counterparties.channel(payment.channel, in: tx).channel
+                return .go(
+                    Return(request: request, channel: channel), to: Counterparty(payment.channel), serial: refund.serial
+                )
+            },
+            send: { refund, _ in await refund.channel.refund(refund.request).map(PaymentJobs.verdict) },
+            ask: { refund, _ in
+                await refund.channel.queryRefund(
+                    serial: refund.request.serial, paymentSerial: refund.request.paymentSerial
+                ).map(PaymentJobs.verdict)
+            },
+            accepted: { tx, _, verdict in
+                guard case .processing(_, let number) = verdict else { return }
+                try await tx.noteRefundProcessing(id, refundNumber: number)
+            },
+            succeeded: { tx, _, verdict in
+                guard case .succeeded(let number, _) = verdict else { return }
+                try await tx.succeedRefund(id, refundNumber: number, at: tx.now)
+            },
+            failed: { tx, _, refusal in try await tx.failRefund(id, code: refusal.code, message: refusal.message) }
+        )
+        try await Instructor(store: store).run(job, on: id.uuid, operation)
+    }
+
+    private static func verdict(_ refund: ChannelRefund) -> Verdict {
+        switch refund.state {
+        case .succeeded: .succeeded(number: refund.refundNumber, date: nil)
+        case .processing, .abnormal: .processing(finishBy: nil, number: refund.refundNumber)
+        case .closed: .failed(Refusal(code: "refund_closed", message: "the channel closed the refund"))
+        // Channels answer a repeated refund under its number with the one they have: sending again is safe at once.
+        case .absent: .absent(safeAfter: Instant(microseconds: 0))
+        }
+    }
+
+    private func callbackBase(_ job: ClaimedJob, _ id: ID<Payment>) async throws -> String {
+        let channel = try await store.withTenant(job.tenantID) { tx in try await tx.payment(id).channel }
+        return try await callbackURL(channel, job.tenantID)
+    }
+}
+
+extension PaymentPrompt {
+    /// The prompt as the API shows it.
+    var json: String {
+        switch self {
+        case .code(let code): JSON.object([.init("code_url", .string(code))]).text
+        case .url(let url): JSON.object([.init("url", .string(url))]).text
+        case .form(let form): JSON.object([.init("form", .string(form))]).text
+        case .parameters(let parameters):
+            JSON.object([
+                .init(
+                    "parameters",
+                    .object(parameters.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) }))
+            ]).text
+        }
+    }
+}

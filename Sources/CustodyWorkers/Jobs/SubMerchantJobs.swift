@@ -1,0 +1,238 @@
+import CustodyConnectors
+import CustodyDomain
+import CustodyStore
+import CustodyWire
+
+/// Opening, reviewing and closing sub-merchants, and binding their accounts.
+struct SubMerchantJobs: Sendable {
+    let store: Store
+    let counterparties: Counterparties
+
+    private struct Subject: Sendable {
+        let record: SubMerchantRecord
+        let access: Counterparties.CustodianAccess
+
+        /// Our number of it at the custodian.
+        var number: String { String(record.id.text.suffix(26)) }
+    }
+
+    private struct AccountSubject: Sendable {
+        let record: BankAccountRecord
+        let subAccount: String
+        let access: Counterparties.CustodianAccess
+    }
+
+    /// Sends the opening to the custodian; its review is then followed by ``poll(_:_:)``.
+    func open(_ job: ClaimedJob, _ id: ID<SubMerchant>) async throws {
+        let operation = Instructor.Operation<Subject>(
+            deadline: .seconds(3 * 86_400),
+            plan: { tx in
+                let record = try await tx.subMerchant(id)
+                guard record.state == .submitted else { return .nothing }
+                return .go(
+                    Subject(record: record, access: try await counterparties.custodian(in: tx)), to: .bank, serial: nil)
+            },
+            send: { subject, instruction in
+                let details = subject.record.details
+                let opening = SubMerchantOpening(
+                    number: subject.number, kind: SubMerchantOpening.Kind(subject.record.kind), name: details.name,
+                    certificateNumber: details.certificateNumber, legalPersonName: details.legalPersonName,
+                    legalPersonIDNumber: details.legalPersonIDNumber, contactName: details.contactName,
+                    contactMobile: details.contactMobile
+                )
+                return await subject.access.custodian.openSubMerchant(opening, serial: instruction.serial)
+                    .map { _ in .succeeded(number: nil, date: nil) }
+            },
+            ask: { subject, instruction in
+                await subject.access.custodian.querySubMerchant(number: subject.number, serial: instruction.serial).map
+                {
+                    $0.state == .absent
+                        ? .absent(safeAfter: instruction.sentAt.map { $0 + .seconds(600) })
+                        : .succeeded(number: nil, date: nil)
+                }
+            },
+            succeeded: { tx, subject, _ in
+                try await tx.noteReview(of: id, .reviewing)
+                try await tx.enqueue(JobRequest(.pollSubMerchant, id), at: tx.now + .seconds(30))
+            },
+            failed: { tx, subject, refusal in
+                try await tx.noteReview(of: id, .rejected, objections: objections([(refusal.code, refusal.message)]))
+            }
+        )
+        try await Instructor(store: store).run(job, on: id.uuid, operation)
+    }
+
+    /// Asks how the review goes, until it ends.
+    func poll(_ job: ClaimedJob, _ id: ID<SubMerchant>) async throws {
+        let subject: Subject? = try await store.withTenant(job.tenantID) { tx in
+            let record = try await tx.subMerchant(id)
+            guard record.state == .reviewing else {
+                try await tx.finish(job, .done)
+                return nil
+            }
+            return Subject(record: record, access: try await counterparties.custodian(in: tx))
+        }
+        guard let subject else { return }
+        let reply = await subject.access.custodian.querySubMerchant(
+            number: subject.number, serial: "Q\(job.id.text.suffix(26))")
+        try await store.withTenant(job.tenantID) { tx in
+            guard case .answered(let known) = reply else {
+                return try await tx.finish(job, .again(after: .seconds(60), in: .queries))
+            }
+            switch known.state {
+            case .reviewing(let signURL):
+                try await tx.noteReview(
+                    of: id, .reviewing, applicationNumber: known.applicationNumber, signURL: signURL
+                )
+                return try await tx.finish(job, .again(after: .seconds(60), in: .queries))
+            case .rejected(let list):
+                try await tx.noteReview(of: id, .rejected, objections: objections(list.map { ($0.field, $0.reason) }))
+            case .active, .frozen:
+                try await tx.noteReview(
+                    of: id, .active, applicationNumber: known.applicationNumber, subAccount: known.subAccount
+                )
+            case .closed, .absent:
+                return try await tx.finish(job, .dead("the custodian calls a sub-merchant under review \(known.state)"))
+            }
+            try await tx.finish(job, .done)
+        }
+    }
+
+    /// Closes a sub-merchant at the custodian.
+    func close(_ job: ClaimedJob, _ id: ID<SubMerchant>) async throws {
+        let operation = Instructor.Operation<Subject>(
+            deadline: .seconds(86_400),
+            plan: { tx in
+                let record = try await tx.subMerchant(id)
+                guard record.state == .closing else { return .nothing }
+                return .go(
+                    Subject(record: record, access: try await counterparties.custodian(in: tx)), to: .bank, serial: nil)
+            },
+            send: { subject, instruction in
+                await subject.access.custodian.closeSubMerchant(
+                    number: subject.number, reason: "closed by the platform", serial: instruction.serial
+                ).map(Verdict.init)
+            },
+            ask: { subject, instruction in await subject.access.ask(.closeSubMerchant, instruction) },
+            succeeded: { tx, _, _ in try await tx.noteReview(of: id, .closed) },
+            failed: { tx, _, _ in try await tx.noteReview(of: id, .active) }
+        )
+        try await Instructor(store: store).run(job, on: id.uuid, operation)
+    }
+
+    /// Sends a settlement account to the custodian, which then verifies it.
+    func bind(_ job: ClaimedJob, _ id: ID<BankAccount>) async throws {
+        // Sending again under the same number is answered with the binding as it is, so asking is the same call.
+        let call: (AccountSubject, InstructionRecord) async -> Reply<Verdict> = { subject, instruction in
+            let account = subject.record
+            let binding = AccountBinding(
+                subAccount: subject.subAccount, isCorporate: account.isCorporate,
+                accountNumber: account.details.accountNumber, accountName: account.details.accountName,
+                bankName: account.bankName, mobile: account.details.mobile,
+                verification: account.verification == .smallAmount ? .smallAmount : .smsCode
+            )
+            let reply = await subject.access.custodian.bindAccount(binding, serial: instruction.serial)
+            return await note(reply, id, job)
+        }
+        try await followBinding(job, id, in: .submitted, call)
+    }
+
+    /// Hands in what only the account's holder can know.
+    func confirm(_ job: ClaimedJob, _ id: ID<BankAccount>) async throws {
+        let call: (AccountSubject, InstructionRecord) async -> Reply<Verdict> = { subject, instruction in
+            guard let number = subject.record.bindingNumber, let proof = subject.record.proof.map(AccountProof.init)
+            else {
+                return .refused(Refusal(code: "no_proof", message: "there is no proof to hand in"))
+            }
+            let reply = await subject.access.custodian.confirmAccount(
+                bindingNumber: number, proof: proof, serial: instruction.serial
+            )
+            return await note(reply, id, job)
+        }
+        try await followBinding(job, id, in: .verifying, call)
+    }
+
+    private func followBinding(
+        _ job: ClaimedJob, _ id: ID<BankAccount>, in state: BankAccountState,
+        _ call: @escaping (AccountSubject, InstructionRecord) async -> Reply<Verdict>
+    ) async throws {
+        let operation = Instructor.Operation<AccountSubject>(
+            deadline: .seconds(86_400),
+            plan: { tx in try await accountPlan(id, in: state, tx) },
+            send: call, ask: call, succeeded: { _, _, _ in },
+            failed: { tx, _, refusal in try await tx.noteBinding(id, .failed, failure: (refusal.code, refusal.message))
+            }
+        )
+        try await Instructor(store: store).run(job, on: id.uuid, operation)
+    }
+
+    private func accountPlan(
+        _ id: ID<BankAccount>, in state: BankAccountState, _ tx: TenantTransaction
+    ) async throws -> Instructor.Plan<AccountSubject> {
+        let record = try await tx.bankAccount(id)
+        guard record.state == state else { return .nothing }
+        let accounts = try await tx.subAccounts(of: [record.subMerchantID])
+        guard let account = accounts[record.subMerchantID] else { return .nothing }
+        let access = try await counterparties.custodian(in: tx)
+        return .go(AccountSubject(record: record, subAccount: account, access: access), to: .bank, serial: nil)
+    }
+
+    /// Notes a binding's state before the instruction ends: the state is the binding's, the end is the instruction's.
+    private func note(
+        _ reply: Reply<CustodianBinding>, _ id: ID<BankAccount>, _ job: ClaimedJob
+    ) async -> Reply<Verdict> {
+        guard case .answered(let binding) = reply else { return reply.map { _ in .succeeded(number: nil, date: nil) } }
+        do {
+            try await store.withTenant(job.tenantID) { tx in
+                switch binding.state {
+                case .toVerify(let expiresAt, let triesLeft):
+                    try await tx.noteBinding(
+                        id, .toVerify, bindingNumber: binding.bindingNumber, expiresAt: expiresAt, triesLeft: triesLeft
+                    )
+                case .bound: try await tx.noteBinding(id, .bound, bindingNumber: binding.bindingNumber)
+                case .expired: try await tx.noteBinding(id, .expired, bindingNumber: binding.bindingNumber)
+                case .failed(let refusal):
+                    try await tx.noteBinding(
+                        id, .failed, bindingNumber: binding.bindingNumber, failure: (refusal.code, refusal.message)
+                    )
+                }
+            }
+            return .answered(.succeeded(number: binding.bindingNumber, date: nil))
+        } catch {
+            // The database is away: the same number is sent again, and answered the same.
+            return .unknown(Doubt(.unreachable, "not recorded"))
+        }
+    }
+
+    private func objections(_ list: [(field: String, reason: String)]) -> String {
+        JSON.array(list.map { ["field": .string($0.field), "reason": .string($0.reason)] }).text
+    }
+}
+
+extension SubMerchantOpening.Kind {
+    init(_ kind: SubMerchantKind) {
+        switch kind {
+        case .company: self = .company
+        case .individualBusiness: self = .individualBusiness
+        case .individual: self = .individual
+        }
+    }
+}
+
+extension AccountProof {
+    init(_ details: AccountProofDetails) {
+        if let amount = details.amountFen, let number = details.instructionNumber {
+            self = .amount(Fen(amount), instructionNumber: number)
+        } else {
+            self = .smsCode(details.smsCode ?? "")
+        }
+    }
+}
+
+extension Counterparties.CustodianAccess {
+    /// Asks what became of an instruction.
+    func ask(_ operation: CustodianOperation, _ instruction: InstructionRecord) async -> Reply<Verdict> {
+        let sentOn = BusinessDate(of: instruction.sentAt ?? instruction.dueAt)
+        return await custodian.query(operation, serial: instruction.serial, sentOn: sentOn).map(Verdict.init)
+    }
+}

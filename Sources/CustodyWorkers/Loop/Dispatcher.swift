@@ -1,0 +1,59 @@
+import CustodyDomain
+import CustodyStore
+
+/// Gives each kind of job to its handler. The switch is exhaustive: a kind without a handler does not compile.
+struct Dispatcher: Sendable {
+    let subMerchants: SubMerchantJobs
+    let orders: OrderJobs
+    let payments: PaymentJobs
+    let callbacks: CallbackJobs
+    let days: DayJobs
+    let store: Store
+
+    /// Runs one job to one of its four fates, which the handler commits with its effects.
+    func run(_ job: ClaimedJob) async throws {
+        let request = job.request
+        switch request.kind {
+        case .processCallback: try await with(job) { try await callbacks.process(job, $0) }
+        case .openSubMerchant: try await with(job) { try await subMerchants.open(job, $0) }
+        case .pollSubMerchant: try await with(job) { try await subMerchants.poll(job, $0) }
+        case .closeSubMerchant: try await with(job) { try await subMerchants.close(job, $0) }
+        case .bindAccount: try await with(job) { try await subMerchants.bind(job, $0) }
+        case .confirmAccount: try await with(job) { try await subMerchants.confirm(job, $0) }
+        case .syncOrder: try await with(job) { try await orders.sync(job, $0) }
+        case .registerReceipt: try await with(job) { try await orders.registerReceipt(job, $0) }
+        case .registerRefund: try await with(job) { try await orders.registerRefund(job, $0) }
+        case .sendSplit: try await with(job) { try await orders.split(job, $0) }
+        case .sendWithdrawal: try await with(job) { try await orders.withdraw(job, $0) }
+        case .watchWithdrawal: try await with(job) { try await orders.watchWithdrawal(job, $0) }
+        case .placePayment: try await with(job) { try await payments.place(job, $0) }
+        case .pollPayment: try await with(job) { try await payments.poll(job, $0) }
+        case .sendRefund: try await with(job) { try await payments.refund(job, $0) }
+        case .openDay:
+            guard let date = BusinessDate(request.subject) else { return try await refuse(job) }
+            try await days.open(job, date)
+        case .fetchStatement:
+            guard let subject = StatementSubject(request.subject) else { return try await refuse(job) }
+            try await days.fetch(job, subject)
+        case .reconcile:
+            let parts = request.subject.split(separator: "/")
+            guard parts.count == 2, let channel = ChannelKind(rawValue: String(parts[0])),
+                let date = BusinessDate(parts[1])
+            else { return try await refuse(job) }
+            try await days.reconcile(job, channel, date)
+        case .settle: try await days.settle(job)
+        }
+    }
+
+    private func with<Entity: Identified>(
+        _ job: ClaimedJob, _ body: (ID<Entity>) async throws -> Void
+    ) async throws {
+        guard let id = job.request.id(of: Entity.self) else { return try await refuse(job) }
+        try await body(id)
+    }
+
+    private func refuse(_ job: ClaimedJob) async throws {
+        try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .dead("its subject is not readable"))
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import CoreMetrics
+import CustodyAPI
+import CustodyStore
+import Foundation
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// Runs an API process.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer platforms, channels, the bank, admins and monitoring over HTTP.",
+        discussion:
+            "Every option has an environment variable of its name with CUSTODY_ before it, and a setting in the file."
+    )
+
+    @OptionGroup var settings: Settings
+    @OptionGroup var options: StoreOptions
+
+    @Option(help: "Where platforms, channels and the bank call: host:port, by default 0.0.0.0:8080.")
+    var listen: ListenAddress?
+
+    @Option(help: "Where admins call, by default 127.0.0.1:8081; open only with an admin token.")
+    var adminListen: ListenAddress?
+
+    @Option(help: "Where /healthz, /readyz and /metrics are, by default 0.0.0.0:8082.")
+    var operationsListen: ListenAddress?
+
+    @Option(help: "The file with the token that admins show.")
+    var adminTokenFile: String?
+
+    @Option(help: "The certificate and its chain, PEM; without it a proxy has to end TLS.")
+    var tlsCertificateFile: String?
+
+    @Option(help: "The certificate's private key, PEM.")
+    var tlsKeyFile: String?
+
+    @Option(help: "The directory of the migration files, to know whether the database is current.")
+    var migrations: String?
+
+    @Option(help: "The file with the API's contract.")
+    var contract: String?
+
+    @Option(help: "Connections to the database, per role.")
+    var connections: Int?
+
+    func run() async throws {
+        try settings.load()
+        let configuration = try configuration()
+        var logger = Logger(label: "custody.serve")
+        logger.logLevel = Settings.environment("log_level").flatMap { Logger.Level(rawValue: $0) } ?? .info
+        let metrics = PrometheusRegistry()
+        MetricsSystem.bootstrap(metrics)
+        let store = try options.open(
+            connections: try Settings.value(connections, "connections", default: 12), logger: logger)
+        let server = try APIServer(store: store, configuration: configuration, metrics: metrics, logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        )
+        try await group.run()
+        await store.close()
+    }
+
+    private func configuration() throws -> APIConfiguration {
+        func address(
+            _ flag: ListenAddress?, _ name: String, _ host: String, _ port: Int
+        ) throws -> APIConfiguration.Address {
+            let found = try Settings.value(
+                flag, name, default: ListenAddress(host: host, port: port))
+            return APIConfiguration.Address(host: found.host, port: found.port)
+        }
+        let certificate = tlsCertificateFile ?? Settings.environment("tls_certificate_file")
+        let key = tlsKeyFile ?? Settings.environment("tls_key_file")
+        guard (certificate == nil) == (key == nil) else {
+            throw ValidationError("TLS needs both the certificate's file and the key's.")
+        }
+        let contract = try Settings.value(contract, "contract", default: "./openapi.yaml")
+        guard let bytes = FileManager.default.contents(atPath: contract) else {
+            throw ValidationError("The contract cannot be read: \(contract).")
+        }
+        let migrator = try Migrator(
+            directory: try Settings.value(migrations, "migrations", default: "./sql/migrations"))
+        let token = try (adminTokenFile ?? Settings.environment("admin_token_file")).map { try secret(in: $0) }
+        if let token, token.utf8.count < 32 { throw ValidationError("The admin token has at least 32 characters.") }
+        return APIConfiguration(
+            platform: try address(listen, "listen", "0.0.0.0", 8080),
+            admin: try address(adminListen, "admin_listen", "127.0.0.1", 8081),
+            operations: try address(operationsListen, "operations_listen", "0.0.0.0", 8082),
+            tls: certificate.flatMap { path in key.map { .init(certificatePath: path, keyPath: $0) } },
+            adminToken: token, migration: migrator.migrations.count, contract: Array(bytes)
+        )
+    }
+}
+
+extension ListenAddress {
+    init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+}

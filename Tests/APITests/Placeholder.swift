@@ -1,3 +1,0 @@
-import Testing
-
-@Test func `APITests placeholder`() { #expect(Bool(true)) }
