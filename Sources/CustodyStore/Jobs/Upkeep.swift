@@ -78,4 +78,14 @@ extension Store {
             ).first?.get("ms", as: Int64?.self).map { .milliseconds($0) }
         }
     }
+
+    /// Makes the history's partitions for the days to come, and drops those of days that are over long enough.
+    ///
+    /// - Returns: How many were dropped.
+    @discardableResult
+    public func turnHistory(keepingDays days: Int = 30) async throws -> Int {
+        try await system.withConnection { connection in
+            try await connection.query("SELECT turn_job_history(\(Int32(days))) AS dropped").first?.get("dropped") ?? 0
+        }
+    }
 }

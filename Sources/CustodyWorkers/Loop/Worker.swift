@@ -1,6 +1,7 @@
 import CustodyDomain
 import CustodyStore
 import Logging
+import Metrics
 import ServiceLifecycle
 import Synchronization
 
@@ -104,11 +105,15 @@ public struct Worker: Service {
         logger[metadataKey: "job"] = "\(job.request.kind.rawValue)"
         logger[metadataKey: "subject"] = "\(job.request.subject)"
         logger[metadataKey: "tenant"] = "\(job.tenantID.text)"
+        let began = ContinuousClock.now
         do {
             try await withRenewal(of: job) { try await dispatcher.run(job) }
+            Worker.count(job, "done", since: began)
         } catch is LeaseLost {
+            Worker.count(job, "lost", since: began)
             logger.notice("the job was taken over by another worker")
         } catch {
+            Worker.count(job, "failed", since: began)
             logger.warning("the job failed", metadata: ["error": "\(error)", "attempt": "\(job.attempt)"])
             do {
                 try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .failed(Worker.reason(error)))
@@ -118,6 +123,14 @@ public struct Worker: Service {
                 logger.warning("the failure could not be recorded", metadata: ["error": "\(error)"])
             }
         }
+    }
+
+    private static func count(_ job: ClaimedJob, _ outcome: String, since began: ContinuousClock.Instant) {
+        let kind = ("kind", job.request.kind.rawValue)
+        Counter(label: "custody_jobs_total", dimensions: [kind, ("outcome", outcome)]).increment()
+        let time = (ContinuousClock.now - began).components
+        Timer(label: "custody_job_seconds", dimensions: [kind])
+            .recordNanoseconds(time.seconds * 1_000_000_000 + time.attoseconds / 1_000_000_000)
     }
 
     /// A sentence for the dead letter: stable words, no data.
@@ -138,10 +151,15 @@ public struct Worker: Service {
         try await body()
     }
 
-    /// Hands out delayed jobs and takes back lost ones, several times a second.
+    /// Hands out delayed jobs and takes back lost ones, several times a second; turns the history's pages every hour.
     private func keepUp(_ wakeUps: WakeUps) async {
+        var nextTurn = ContinuousClock.now
         while !wakeUps.isStopped {
             do {
+                if ContinuousClock.now >= nextTurn {
+                    try await store.turnHistory()
+                    nextTurn = ContinuousClock.now + .seconds(3600)
+                }
                 let done = try await store.upkeep()
                 wakeUps.wake(done.queues)
                 if done.promoted > 0 { continue }
