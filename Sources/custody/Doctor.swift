@@ -24,7 +24,7 @@ struct Doctor: AsyncParsableCommand {
             try await store.withSystem { system in
                 var findings = try await system.inspect()
                 findings.append(try await system.inspectKeys())
-                let applied = try await system.lastMigration() ?? 0
+                let applied = try await system.lastMigration()
                 findings.append(
                     Finding("\(applied) of \(known) migrations are applied", remedy: applied < known ? "run custody migrate up" : nil)
                 )
