@@ -79,6 +79,8 @@ extension Store {
                           SELECT r.tenant_id, r.id FROM job r
                            WHERE r.queue = \(queue.rawValue) AND r.tenant_id = l.tenant_id AND r.lease_until IS NULL
                              AND r.id > l.after
+                             -- A newer version's kind waits for a newer worker, and harms no neighbour.
+                             AND r.kind = ANY (\(JobKind.allCases.map(\.rawValue)))
                            ORDER BY r.id
                            LIMIT \(share)
                              FOR UPDATE SKIP LOCKED
