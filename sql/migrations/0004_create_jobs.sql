@@ -113,6 +113,44 @@ BEGIN
 END $$;
 REVOKE UPDATE, DELETE ON job_done FROM custody_app, custody_system;
 
+-- Makes the partitions of today and the next days, and drops what is older than so many days. Any worker may ask for it.
+CREATE FUNCTION keep_job_history(p_days int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, custody
+AS $$
+DECLARE
+    today date := (now() AT TIME ZONE 'UTC')::date;
+    ahead int;
+    partition text;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('custody.keep_job_history', 0)) THEN
+        RETURN;
+    END IF;
+    FOR ahead IN 0..2 LOOP
+        partition := 'job_done_' || to_char(today + ahead, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass('custody.' || partition) IS NOT NULL;
+        BEGIN
+            EXECUTE format(
+                'CREATE TABLE custody.%I PARTITION OF custody.job_done FOR VALUES FROM (%L) TO (%L)', partition,
+                to_char(today + ahead, 'YYYY-MM-DD 00:00:00+00'), to_char(today + ahead + 1, 'YYYY-MM-DD 00:00:00+00')
+            );
+            EXECUTE format('ALTER TABLE custody.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', partition);
+        EXCEPTION WHEN check_violation THEN
+            -- Nobody had asked for days: this one's rows are in the default partition, and stay there.
+            NULL;
+        END;
+    END LOOP;
+    FOR partition IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'custody.job_done'::regclass AND c.relname ~ '^job_done_[0-9]{8}$'
+           AND to_date(right(c.relname, 8), 'YYYYMMDD') < today - p_days
+    LOOP
+        EXECUTE format('DROP TABLE custody.%I', partition);
+    END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION keep_job_history(int) FROM public;
+GRANT EXECUTE ON FUNCTION keep_job_history(int) TO custody_system;
+SELECT keep_job_history(30);
+
 GRANT SELECT ON queue TO custody_app;
 GRANT SELECT, UPDATE ON queue TO custody_system;
 

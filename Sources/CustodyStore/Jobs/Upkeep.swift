@@ -14,9 +14,13 @@ extension Store {
         public let queues: Set<Queue>
     }
 
+    /// For how many days the history of jobs is kept.
+    static let historyDays = 30
+
     /// Hands out jobs whose time has come, and takes back those whose worker died. Any worker may do it, and several at once.
     public func upkeep(batch: Int = 1000) async throws -> Upkeep {
         let (promoted, rescued, buried) = try await system.withConnection { connection in
+            try await keepHistory(on: connection)
             let answers = try await connection.pipeline([
                 "BEGIN",
                 """
@@ -68,6 +72,19 @@ extension Store {
         let queues = try (Array(promoted) + Array(rescued)).map { try $0.get("queue", as: Queue.self) }
         if !queues.isEmpty { waker.wake(Set(queues)) }
         return Upkeep(promoted: promoted.count, rescued: rescued.count, buried: buried, queues: Set(queues))
+    }
+
+    /// Makes the next days' partitions of the history, and drops the oldest.
+    private func keepHistory(on connection: Connection) async throws {
+        // Made two days ahead, so that nobody needs to hurry.
+        _ = try await connection.query(
+            """
+            SELECT keep_job_history(\(Store.historyDays))
+             WHERE to_regclass(
+                       'custody.job_done_' || to_char((now() AT TIME ZONE 'UTC')::date + 1, 'YYYYMMDD')
+                   ) IS NULL
+            """
+        )
     }
 
     /// When the next delayed job is due by the database's clock, in seconds from now; nil when there is none.

@@ -53,10 +53,12 @@ struct BenchJobs: AsyncParsableCommand {
         guard checks.allSatisfy(\.1) else { throw ExitCode.failure }
     }
 
-    private func rate(_ load: JobsLoad, _ claim: JobsLoad.Claim) async throws -> Double {
+    private func rate(
+        _ load: JobsLoad, _ claim: JobsLoad.Claim, _ ending: JobsLoad.Ending = .pipelined
+    ) async throws -> Double {
         try await load.fill([(load.tenants[0], jobs)])
         let began = ContinuousClock.now
-        let done = try await load.work(claim)
+        let done = try await load.work(claim, ending)
         guard done == jobs else { throw ValidationError("Of \(jobs) jobs \(done) were done.") }
         return Double(jobs) / seconds(since: began)
     }
@@ -65,6 +67,7 @@ struct BenchJobs: AsyncParsableCommand {
         var rates: [String: [Double]] = [:]
         for _ in 0..<runs {
             rates["custody", default: []].append(try await rate(load, .lanes))
+            rates["custody_own_transactions", default: []].append(try await rate(load, .lanes, .ownTransaction))
             for peer in ["pgqueuer", "procrastinate"] {
                 rates[peer, default: []].append(try await peerRate(peer, address))
             }

@@ -15,6 +15,14 @@ struct JobsLoad {
         case firstInFirstOut
     }
 
+    /// How a job without effect is ended.
+    enum Ending {
+        /// As many in one round trip, each with its commit.
+        case pipelined
+        /// In a tenant's transaction, as a job with effects is.
+        case ownTransaction
+    }
+
     let store: Store
     let app: Pool
     let system: Pool
@@ -36,7 +44,7 @@ struct JobsLoad {
             return Pool(configuration: configuration, size: size, logger: logger)
         }
         app = pool("custody_app", JobsLoad.claimers * JobsLoad.finishers)
-        system = pool("custody_system", JobsLoad.claimers * 2)
+        system = pool("custody_system", JobsLoad.claimers * JobsLoad.finishers)
         let store = Store(
             app: app, system: system, vault: try Vault(master: [UInt8](repeating: 1, count: 32)), logger: logger)
         self.store = store
@@ -68,7 +76,7 @@ struct JobsLoad {
     /// - Parameter watched: Called with every batch that is done.
     /// - Returns: How many jobs were done.
     func work(
-        _ claim: Claim, until end: ContinuousClock.Instant? = nil,
+        _ claim: Claim, _ ending: Ending = .pipelined, until end: ContinuousClock.Instant? = nil,
         watched: @escaping @Sendable ([ClaimedJob]) -> Void = { _ in }
     ) async throws -> Int {
         try await withThrowingTaskGroup(of: Int.self) { group in
@@ -85,7 +93,7 @@ struct JobsLoad {
                             case .firstInFirstOut: try await self.claimOldest()
                             }
                         if jobs.isEmpty { break }
-                        try await self.finish(jobs)
+                        try await self.finish(jobs, ending)
                         done += jobs.count
                         watched(jobs)
                     }
@@ -97,13 +105,19 @@ struct JobsLoad {
     }
 
     /// Every job in its own transaction; so many at once as there are connections.
-    private func finish(_ jobs: [ClaimedJob]) async throws {
+    private func finish(_ jobs: [ClaimedJob], _ ending: Ending) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for offset in 0..<JobsLoad.finishers {
+                let mine = stride(from: offset, to: jobs.count, by: JobsLoad.finishers).map { jobs[$0] }
+                if mine.isEmpty { break }
                 group.addTask {
-                    for index in stride(from: offset, to: jobs.count, by: JobsLoad.finishers) {
-                        try await self.store.withTenant(jobs[index].tenantID) {
-                            try await $0.finish(jobs[index], .done)
+                    switch ending {
+                    case .pipelined:
+                        let ended = try await self.store.retire(mine)
+                        guard ended.count == mine.count else { throw LeaseLost() }
+                    case .ownTransaction:
+                        for job in mine {
+                            try await self.store.withTenant(job.tenantID) { try await $0.finish(job, .done) }
                         }
                     }
                 }
