@@ -8,7 +8,7 @@ struct Custody: AsyncParsableCommand {
         subcommands: [
             Serve.self, Work.self, Simulate.self, Demo.self, Migrate.self, TenantCommand.self, KeyCommand.self,
             JobCommand.self,
-            StatementCommand.self, Doctor.self,
+            StatementCommand.self, Doctor.self, Export.self, Audit.self, Bench.self,
         ]
     )
 }

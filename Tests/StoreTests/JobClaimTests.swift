@@ -12,8 +12,8 @@ struct JobClaimTests {
             _ = try await connection.query(
                 """
                 INSERT INTO custody.job (tenant_id, queue, id, kind, subject)
-                SELECT \(tenant), 'webhooks', ('018f0000-0000-7000-8000-' || lpad(to_hex(\(second) + n), 12, '0'))::uuid,
-                       'settle', n::text
+                SELECT \(tenant), 'callbacks', ('018f0000-0000-7000-8000-' || lpad(to_hex(\(second) + n), 12, '0'))::uuid,
+                       'process_callback', n::text
                   FROM generate_series(1, \(count)) AS n
                 """
             )
@@ -35,7 +35,7 @@ struct JobClaimTests {
             var cursor = Store.ClaimCursor()
             var subjects: [Int] = []
             for expected in [100, 100, 50, 0] {
-                let jobs = try await test.store.claim(.webhooks, batch: 100, lease: .seconds(60), cursor: &cursor)
+                let jobs = try await test.store.claim(.callbacks, batch: 100, lease: .seconds(60), cursor: &cursor)
                 #expect(jobs.count == expected)
                 subjects += jobs.compactMap { Int($0.request.subject) }.sorted()
             }
@@ -55,7 +55,7 @@ struct JobClaimTests {
             var taken: [ID<Tenant>: Int] = [:]
             var claimed = 0
             while small.contains(where: { taken[$0, default: 0] < 2 }) {
-                let jobs = try await test.store.claim(.webhooks, batch: batch, lease: .seconds(60), cursor: &cursor)
+                let jobs = try await test.store.claim(.callbacks, batch: batch, lease: .seconds(60), cursor: &cursor)
                 #expect(!jobs.isEmpty)
                 if jobs.isEmpty { break }
                 claimed += jobs.count
@@ -73,7 +73,7 @@ struct JobClaimTests {
             var cursor = Store.ClaimCursor()
             var counts: [ID<Tenant>: Int] = [:]
             for _ in 0..<3 {
-                for job in try await test.store.claim(.webhooks, batch: 64, lease: .seconds(60), cursor: &cursor) {
+                for job in try await test.store.claim(.callbacks, batch: 64, lease: .seconds(60), cursor: &cursor) {
                     counts[job.tenantID, default: 0] += 1
                 }
             }
@@ -87,13 +87,13 @@ struct JobClaimTests {
             let tenant = try await tenants(1, test)[0]
             try await add(2000, to: tenant, test, startingAt: 1000)
             var cursor = Store.ClaimCursor()
-            _ = try await test.store.claim(.webhooks, batch: 10, lease: .seconds(60), cursor: &cursor)
+            _ = try await test.store.claim(.callbacks, batch: 10, lease: .seconds(60), cursor: &cursor)
             try await add(1, to: tenant, test)
             var isFound = false
             let deadline = ContinuousClock.now + .seconds(5)
             var isBehindAll = false
             while !isFound, ContinuousClock.now < deadline {
-                let jobs = try await test.store.claim(.webhooks, batch: 1, lease: .seconds(60), cursor: &cursor)
+                let jobs = try await test.store.claim(.callbacks, batch: 1, lease: .seconds(60), cursor: &cursor)
                 isFound = jobs.contains { $0.id.uuid.low == 0x8000_0000_0000_0001 }
                 isBehindAll = jobs.isEmpty
             }
@@ -107,12 +107,12 @@ struct JobClaimTests {
             let both = try await tenants(2, test).sorted()
             try await add(20_000, to: both[0], test)
             var cursor = Store.ClaimCursor()
-            _ = try await test.store.claim(.webhooks, batch: 50, lease: .seconds(60), cursor: &cursor)
+            _ = try await test.store.claim(.callbacks, batch: 50, lease: .seconds(60), cursor: &cursor)
             try await add(1, to: both[1], test)
             let began = ContinuousClock.now
             var isServed = false
             while !isServed, ContinuousClock.now - began < .seconds(2) {
-                isServed = try await test.store.claim(.webhooks, batch: 50, lease: .seconds(60), cursor: &cursor)
+                isServed = try await test.store.claim(.callbacks, batch: 50, lease: .seconds(60), cursor: &cursor)
                     .contains { $0.tenantID == both[1] }
             }
             #expect(isServed)
@@ -127,7 +127,7 @@ struct JobClaimTests {
                 var cursor = Store.ClaimCursor()
                 var mine: [ClaimedJob] = []
                 while true {
-                    let jobs = try await test.store.claim(.webhooks, batch: 9, lease: .seconds(60), cursor: &cursor)
+                    let jobs = try await test.store.claim(.callbacks, batch: 9, lease: .seconds(60), cursor: &cursor)
                     if jobs.isEmpty { return mine }
                     mine += jobs
                 }
@@ -144,17 +144,33 @@ struct JobClaimTests {
             try await add(5, to: tenant, test)
             try await test.store.withTenant(tenant) { try await $0.enqueue(JobRequest(.settle, "x")) }
             var cursor = Store.ClaimCursor()
-            try await test.store.withSystem { try await $0.setPaused(true, queue: .webhooks) }
-            #expect(try await test.store.claim(.webhooks, batch: 9, lease: .seconds(60), cursor: &cursor).isEmpty)
+            try await test.store.withSystem { try await $0.setPaused(true, queue: .callbacks) }
+            #expect(try await test.store.claim(.callbacks, batch: 9, lease: .seconds(60), cursor: &cursor).isEmpty)
             var settlement = Store.ClaimCursor()
             #expect(
                 try await test.store.claim(.settlement, batch: 9, lease: .seconds(60), cursor: &settlement).count == 1)
             let status = try await test.store.withSystem { try await $0.queues() }
-            #expect(status.first { $0.queue == .webhooks }?.ready == 5)
-            #expect(status.first { $0.queue == .webhooks }?.isPaused == true)
+            #expect(status.first { $0.queue == .callbacks }?.ready == 5)
+            #expect(status.first { $0.queue == .callbacks }?.isPaused == true)
             #expect(status.first { $0.queue == .settlement }?.running == 1)
-            try await test.store.withSystem { try await $0.setPaused(false, queue: .webhooks) }
-            #expect(try await test.store.claim(.webhooks, batch: 9, lease: .seconds(60), cursor: &cursor).count == 5)
+            try await test.store.withSystem { try await $0.setPaused(false, queue: .callbacks) }
+            #expect(try await test.store.claim(.callbacks, batch: 9, lease: .seconds(60), cursor: &cursor).count == 5)
+        }
+    }
+
+    @Test func `a job of a kind that this version does not know waits, and harms no neighbour`() async throws {
+        try await TestStore.withFresh { test in
+            let tenant = try await tenants(1, test)[0]
+            try await add(3, to: tenant, test)
+            try await test.withConnection(as: .superuser) { connection in
+                try await connection.script("UPDATE custody.job SET kind = 'of_tomorrow' WHERE subject = '2'")
+            }
+            var cursor = Store.ClaimCursor()
+            let jobs = try await test.store.claim(.callbacks, batch: 9, lease: .seconds(60), cursor: &cursor)
+            #expect(jobs.map(\.request.subject).sorted() == ["1", "3"])
+            let status = try await test.store.withSystem { try await $0.queues() }
+            #expect(status.first { $0.queue == .callbacks }?.ready == 1)
+            #expect(try await test.store.claim(.callbacks, batch: 9, lease: .seconds(60), cursor: &cursor).isEmpty)
         }
     }
 }

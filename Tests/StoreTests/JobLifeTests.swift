@@ -67,6 +67,60 @@ struct JobLifeTests {
         }
     }
 
+    @Test func `jobs without effect are ended together, but not those whose lease was lost`() async throws {
+        try await TestStore.withFresh { test in
+            let world = try await test.world()
+            for n in 0..<5 { try await world.run { try await $0.enqueue(JobRequest(.settle, "\(n)")) } }
+            var cursor = Store.ClaimCursor()
+            let lost = try await test.store.claim(.settlement, batch: 2, lease: .zero, cursor: &cursor)
+            #expect(try await test.store.upkeep().rescued == 2)
+            var fresh = Store.ClaimCursor()
+            let mine = try await test.store.claim(.settlement, batch: 9, lease: .seconds(60), cursor: &fresh)
+            #expect(mine.count == 5)
+            #expect(try await test.store.retire(lost).isEmpty)
+            #expect(try await test.store.retire(mine + lost) == Set(mine.map(\.id)))
+            #expect(try await test.store.retire(mine).isEmpty)
+            #expect(try await test.store.retire([]).isEmpty)
+            #expect(try await wrongSQL(world, "SELECT FROM job_done").count == 5)
+            #expect(try await wrongSQL(world, "SELECT FROM job").isEmpty)
+        }
+    }
+
+    @Test func `history has a partition a day, and upkeep makes the next and drops the old`() async throws {
+        try await TestStore.withFresh { test in
+            func partitions() async throws -> [String] {
+                try await test.withConnection(as: .superuser) { connection in
+                    try await connection.query(
+                        """
+                        SELECT c.relname::text AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                         WHERE i.inhparent = 'custody.job_done'::regclass AND c.relname <> 'job_done_default' ORDER BY 1
+                        """
+                    ).map { try $0.get("name", as: String.self) }
+                }
+            }
+            let made = try await partitions()
+            #expect(made.count == 3)
+            try await test.withConnection(as: .superuser) { connection in
+                for name in made.dropFirst() { try await connection.script("DROP TABLE custody.\(name)") }
+                try await connection.script(
+                    """
+                    SET ROLE custody_owner;
+                    CREATE TABLE custody.job_done_20200102 PARTITION OF custody.job_done
+                        FOR VALUES FROM ('2020-01-02 00:00:00+00') TO ('2020-01-03 00:00:00+00')
+                    """)
+            }
+            let results = await together(4) { _ in _ = try await test.store.upkeep() }
+            #expect(!results.contains { !$0.isSuccess }, "\(results)")
+            #expect(try await partitions() == made)
+            let (world, job) = try await begun(test)
+            try await world.run { try await $0.finish(job, .done) }
+            let rows = try await test.withConnection(as: .superuser) { connection in
+                try await connection.query("SELECT tableoid::regclass::text AS name FROM custody.job_done")
+            }
+            #expect(try rows.map { try $0.get("name", as: String.self) } == ["custody.\(made[0])"])
+        }
+    }
+
     @Test func `a lease that is renewed is not taken`() async throws {
         try await TestStore.withFresh { test in
             let (_, job) = try await begun(test, lease: .seconds(1))

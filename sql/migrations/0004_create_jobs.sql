@@ -10,7 +10,7 @@ CREATE TABLE queue (
     is_paused boolean NOT NULL DEFAULT false
 );
 INSERT INTO queue (name)
-VALUES ('callbacks'), ('payments'), ('instructions'), ('queries'), ('statements'), ('reconciliation'), ('settlement'), ('webhooks');
+VALUES ('callbacks'), ('instructions'), ('queries'), ('statements'), ('reconciliation'), ('settlement'), ('webhooks');
 
 -- Ready and running jobs only, so that what is polled stays small.
 CREATE TABLE job (
@@ -113,51 +113,43 @@ BEGIN
 END $$;
 REVOKE UPDATE, DELETE ON job_done FROM custody_app, custody_system;
 
--- Makes the partitions of the days to come, and drops those that are older than the days to keep.
-CREATE FUNCTION turn_job_history(p_keep_days int) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, custody
+-- Makes the partitions of today and the next days, and drops what is older than so many days. Any worker may ask for it.
+CREATE FUNCTION keep_job_history(p_days int) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, custody
 AS $$
 DECLARE
-    today date := (clock_timestamp() AT TIME ZONE 'UTC')::date;
-    d date;
-    old text;
-    dropped int := 0;
+    today date := (now() AT TIME ZONE 'UTC')::date;
+    ahead int;
+    partition text;
 BEGIN
-    IF p_keep_days < 1 THEN
-        RAISE EXCEPTION 'history is kept for a day at least' USING ERRCODE = 'CU003';
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('custody.keep_job_history', 0)) THEN
+        RETURN;
     END IF;
-    -- Two workers at once: one of them does it.
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('custody.turn_job_history', 0)) THEN
-        RETURN 0;
-    END IF;
-    FOR d IN SELECT g::date FROM generate_series(today, today + 7, interval '1 day') AS g LOOP
-        CONTINUE WHEN to_regclass('custody.job_done_' || to_char(d, 'YYYYMMDD')) IS NOT NULL;
+    FOR ahead IN 0..2 LOOP
+        partition := 'job_done_' || to_char(today + ahead, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass('custody.' || partition) IS NOT NULL;
         BEGIN
             EXECUTE format(
-                'CREATE TABLE custody.%I PARTITION OF custody.job_done FOR VALUES FROM (%L) TO (%L)',
-                'job_done_' || to_char(d, 'YYYYMMDD'), d::text || ' 00:00:00+00', (d + 1)::text || ' 00:00:00+00'
+                'CREATE TABLE custody.%I PARTITION OF custody.job_done FOR VALUES FROM (%L) TO (%L)', partition,
+                to_char(today + ahead, 'YYYY-MM-DD 00:00:00+00'), to_char(today + ahead + 1, 'YYYY-MM-DD 00:00:00+00')
             );
-            EXECUTE format(
-                'ALTER TABLE custody.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
-                'job_done_' || to_char(d, 'YYYYMMDD')
-            );
+            EXECUTE format('ALTER TABLE custody.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', partition);
         EXCEPTION WHEN check_violation THEN
-            -- A day that has begun in the default partition ends there.
-            CONTINUE;
+            -- Nobody had asked for days: this one's rows are in the default partition, and stay there.
+            NULL;
         END;
     END LOOP;
-    FOR old IN
+    FOR partition IN
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
          WHERE i.inhparent = 'custody.job_done'::regclass AND c.relname ~ '^job_done_[0-9]{8}$'
-           AND to_date(right(c.relname, 8), 'YYYYMMDD') < today - p_keep_days
+           AND to_date(right(c.relname, 8), 'YYYYMMDD') < today - p_days
     LOOP
-        EXECUTE format('DROP TABLE custody.%I', old);
-        dropped := dropped + 1;
+        EXECUTE format('DROP TABLE custody.%I', partition);
     END LOOP;
-    RETURN dropped;
 END $$;
-REVOKE ALL ON FUNCTION turn_job_history(int) FROM public;
-GRANT EXECUTE ON FUNCTION turn_job_history(int) TO custody_system;
+REVOKE ALL ON FUNCTION keep_job_history(int) FROM public;
+GRANT EXECUTE ON FUNCTION keep_job_history(int) TO custody_system;
+SELECT keep_job_history(30);
 
 GRANT SELECT ON queue TO custody_app;
 GRANT SELECT, UPDATE ON queue TO custody_system;

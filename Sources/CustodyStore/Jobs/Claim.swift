@@ -78,8 +78,9 @@ extension Store {
                      CROSS JOIN LATERAL (
                           SELECT r.tenant_id, r.id FROM job r
                            WHERE r.queue = \(queue.rawValue) AND r.tenant_id = l.tenant_id AND r.lease_until IS NULL
-                             -- While versions are mixed, a kind that this one does not know is left for one that does.
-                             AND r.id > l.after AND r.kind = ANY (\(JobKind.allCases.map(\.rawValue)))
+                             AND r.id > l.after
+                             -- A newer version's kind waits for a newer worker, and harms no neighbour.
+                             AND r.kind = ANY (\(JobKind.allCases.map(\.rawValue)))
                            ORDER BY r.id
                            LIMIT \(share)
                              FOR UPDATE SKIP LOCKED

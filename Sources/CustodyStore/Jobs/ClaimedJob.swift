@@ -16,7 +16,8 @@ public struct ClaimedJob: Hashable, Sendable {
     /// The number under which it is held; whoever holds an older one has lost it.
     public let lease: Int64
 
-    init(_ row: Row) throws {
+    /// Reads a claimed row: `tenant_id`, `queue`, `id`, `kind`, `subject`, `attempt`, `lease`.
+    package init(_ row: Row) throws {
         tenantID = try row.get("tenant_id")
         queue = try row.get("queue")
         id = try row.get("id")

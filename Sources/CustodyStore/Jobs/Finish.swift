@@ -71,3 +71,34 @@ extension TenantTransaction {
         guard moved == 1 else { throw LeaseLost() }
     }
 }
+
+extension Store {
+    /// Ends jobs that turned out to have nothing to do: each with a commit of its own, all in one round trip.
+    ///
+    /// A job with effects is ended in their transaction instead, by ``TenantTransaction/finish(_:_:)``.
+    ///
+    /// - Returns: The ids of those that ended; the others' leases were lost, and nothing was done to them.
+    @discardableResult
+    public func retire(_ jobs: [ClaimedJob]) async throws -> Set<ID<Job>> {
+        var statements: [SQL] = []
+        for job in jobs {
+            statements.append("BEGIN")
+            statements.append(
+                """
+                WITH ended AS (
+                    DELETE FROM job
+                     WHERE tenant_id = \(job.tenantID) AND queue = \(job.queue.rawValue) AND id = \(job.id)
+                       AND lease = \(job.lease)
+                    RETURNING tenant_id, queue, id, kind, subject, attempt
+                )
+                INSERT INTO job_done (tenant_id, queue, id, kind, subject, attempt, outcome, finished_at)
+                SELECT tenant_id, queue, id, kind, subject, attempt, 'done', clock_timestamp() FROM ended
+                """
+            )
+            statements.append("COMMIT")
+        }
+        let pipeline = statements
+        let answers = try await system.withConnection { try await $0.pipeline(pipeline) }
+        return Set(jobs.indices.filter { answers[$0 * 3 + 1].affected == 1 }.map { jobs[$0].id })
+    }
+}

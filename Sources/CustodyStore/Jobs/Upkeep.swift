@@ -14,9 +14,13 @@ extension Store {
         public let queues: Set<Queue>
     }
 
+    /// For how many days the history of jobs is kept.
+    static let historyDays = 30
+
     /// Hands out jobs whose time has come, and takes back those whose worker died. Any worker may do it, and several at once.
     public func upkeep(batch: Int = 1000) async throws -> Upkeep {
         let (promoted, rescued, buried) = try await system.withConnection { connection in
+            try await keepHistory(on: connection)
             let answers = try await connection.pipeline([
                 "BEGIN",
                 """
@@ -70,22 +74,25 @@ extension Store {
         return Upkeep(promoted: promoted.count, rescued: rescued.count, buried: buried, queues: Set(queues))
     }
 
+    /// Makes the next days' partitions of the history, and drops the oldest.
+    private func keepHistory(on connection: Connection) async throws {
+        // Made two days ahead, so that nobody needs to hurry.
+        _ = try await connection.query(
+            """
+            SELECT keep_job_history(\(Store.historyDays))
+             WHERE to_regclass(
+                       'custody.job_done_' || to_char((now() AT TIME ZONE 'UTC')::date + 1, 'YYYYMMDD')
+                   ) IS NULL
+            """
+        )
+    }
+
     /// How long it is until the next delayed job is due by the database's clock; nil when there is none.
     public func timeToNextDue() async throws -> Duration? {
         try await system.withConnection { connection in
             try await connection.query(
                 "SELECT (extract(epoch FROM min(due_at) - clock_timestamp()) * 1000)::bigint AS ms FROM job_later"
             ).first?.get("ms", as: Int64?.self).map { .milliseconds($0) }
-        }
-    }
-
-    /// Makes the history's partitions for the days to come, and drops those of days that are over long enough.
-    ///
-    /// - Returns: How many were dropped.
-    @discardableResult
-    public func turnHistory(keepingDays days: Int = 30) async throws -> Int {
-        try await system.withConnection { connection in
-            try await connection.query("SELECT turn_job_history(\(Int32(days))) AS dropped").first?.get("dropped") ?? 0
         }
     }
 }

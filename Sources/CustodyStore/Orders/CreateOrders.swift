@@ -89,29 +89,32 @@ extension TenantTransaction {
         return outcomes
     }
 
-    private func insertOrders(_ orders: [NewOrder]) async throws -> Rows {
-        let parts = orders.enumerated().flatMap { index, order in
+    private func numbered(_ orders: [NewOrder]) -> [(order: Int, number: Int, part: NewOrder.Part)] {
+        orders.enumerated().flatMap { index, order in
             order.parts.enumerated().map { (order: index, number: $0 + 1, part: $1) }
         }
+    }
+
+    private func insertOrders(_ orders: [NewOrder]) async throws -> Rows {
+        let parts = numbered(orders)
         let claims = orders.map(\.idempotency)
         return try await rows(
             """
-            WITH input AS (
+            WITH input (
+                n, id, out_order_no, amount_fen, description, payer, metadata, split_mode, expires_at, key, route, body_hash,
+                status, response, job_id
+            ) AS (
                 SELECT * FROM unnest(
                     \(Array(orders.indices)), \(orders.map(\.id)), \(orders.map(\.outOrderNo)), \(orders.map(\.amount)),
                     \(orders.map(\.description)), \(orders.map(\.payer)), \(orders.map { PGJSON(text: $0.metadata) }),
                     \(orders.map(\.splitMode)), \(orders.map(\.expiresAt)), \(claims.map(\.?.claim.key)),
                     \(claims.map(\.?.claim.route)), \(claims.map(\.?.claim.bodyHash)), \(claims.map(\.?.response.status)),
                     \(claims.map(\.?.response.body)), \(orders.map { _ in ID<Job>(at: now) })
-                ) AS i (
-                    n, id, out_order_no, amount_fen, description, payer, metadata, split_mode, expires_at, key, route,
-                    body_hash, status, response, job_id
                 )
-            ), part AS (
+            ), part (n, number, sub_merchant_id, amount_fen) AS (
                 SELECT * FROM unnest(
-                    \(parts.map(\.order)), \(parts.map(\.number)), \(parts.map(\.part.subMerchantID)),
-                    \(parts.map(\.part.amount))
-                ) AS p (n, number, sub_merchant_id, amount_fen)
+                    \(parts.map(\.order)), \(parts.map(\.number)), \(parts.map(\.part.subMerchantID)), \(parts.map(\.part.amount))
+                )
             ), refused AS (
                 SELECT DISTINCT ON (p.n) p.n, p.sub_merchant_id::text AS sub_merchant, coalesce(s.state, 'absent') AS state
                   FROM part p
@@ -122,20 +125,16 @@ extension TenantTransaction {
                 INSERT INTO trade_order (
                     tenant_id, id, out_order_no, amount_fen, description, payer, metadata, split_mode, expires_at, created_at
                 )
-                SELECT \(tenantID), i.id, i.out_order_no, i.amount_fen, i.description, i.payer, i.metadata, i.split_mode,
-                       i.expires_at, \(now)
+                SELECT \(tenantID), id, out_order_no, amount_fen, description, payer, metadata, split_mode, expires_at, \(now)
                   FROM input i
                  WHERE NOT EXISTS (SELECT FROM refused r WHERE r.n = i.n)
-                   AND NOT EXISTS (
-                       SELECT FROM idempotency_key k WHERE k.tenant_id = \(tenantID) AND k.key = i.key
-                   )
+                   AND NOT EXISTS (SELECT FROM idempotency_key k WHERE k.tenant_id = \(tenantID) AND k.key = i.key)
                    -- Of one key only the first that is not refused: the others are explained by what it stored.
                    AND NOT EXISTS (
                        SELECT FROM input e
                         WHERE e.key = i.key AND e.n < i.n AND NOT EXISTS (SELECT FROM refused r WHERE r.n = e.n)
                    )
-                ON CONFLICT ON CONSTRAINT trade_order_out_no DO NOTHING
-                RETURNING id
+                ON CONFLICT ON CONSTRAINT trade_order_out_no DO NOTHING RETURNING id
             ), parts AS (
                 INSERT INTO order_part (tenant_id, order_id, number, sub_merchant_id, amount_fen)
                 SELECT \(tenantID), i.id, p.number, p.sub_merchant_id, p.amount_fen
@@ -143,17 +142,14 @@ extension TenantTransaction {
             ), keys AS (
                 INSERT INTO idempotency_key (tenant_id, key, route, body_hash, status, response, created_at)
                 SELECT \(tenantID), i.key, i.route, i.body_hash, i.status, i.response, \(now)
-                  FROM input i JOIN created c ON c.id = i.id
-                 WHERE i.key IS NOT NULL
+                  FROM input i JOIN created c ON c.id = i.id AND i.key IS NOT NULL
             ), jobs AS (
                 INSERT INTO job (tenant_id, queue, id, kind, subject)
                 SELECT \(tenantID), 'instructions', i.job_id, 'sync_order', i.id::text
                   FROM input i JOIN created c ON c.id = i.id
             )
             SELECT c.id IS NOT NULL AS is_created, r.sub_merchant, r.state
-              FROM input i
-              LEFT JOIN created c ON c.id = i.id
-              LEFT JOIN refused r ON r.n = i.n
+              FROM input i LEFT JOIN created c ON c.id = i.id LEFT JOIN refused r ON r.n = i.n
              ORDER BY i.n
             """
         )

@@ -151,15 +151,10 @@ public struct Worker: Service {
         try await body()
     }
 
-    /// Hands out delayed jobs and takes back lost ones, several times a second; turns the history's pages every hour.
+    /// Hands out delayed jobs and takes back lost ones, several times a second.
     private func keepUp(_ wakeUps: WakeUps) async {
-        var nextTurn = ContinuousClock.now
         while !wakeUps.isStopped {
             do {
-                if ContinuousClock.now >= nextTurn {
-                    try await store.turnHistory()
-                    nextTurn = ContinuousClock.now + .seconds(3600)
-                }
                 let done = try await store.upkeep()
                 wakeUps.wake(done.queues)
                 if done.promoted > 0 { continue }
