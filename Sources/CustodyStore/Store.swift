@@ -101,15 +101,19 @@ public final class Store: Sendable {
 
 extension PostgresError {
     /// Whether another transaction was in the way and running again will do.
+    ///
+    /// That includes a number or key that another transaction took between our look and our insert: the second run finds it.
     var isConflict: Bool {
         switch kind {
         case .serialization, .deadlock, .stalePlan: true
+        case .uniqueViolation(let constraint): PostgresError.looksAgain.contains(constraint)
         default: false
         }
     }
-}
 
-extension Store {
-    /// The notification channel on which workers hear of new jobs; the payload is a queue's name.
-    public static var wakeChannel: String { Waker.channel }
+    /// What every verb looks for before it inserts.
+    private static let looksAgain: Set<String> = [
+        "idempotency_key_pkey", "instruction_one_open", "instruction_serial", "refund_out_no", "split_out_no",
+        "sub_merchant_out_no", "withdrawal_out_no",
+    ]
 }

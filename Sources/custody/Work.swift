@@ -37,8 +37,9 @@ struct Work: AsyncParsableCommand {
         if let base = callbackBaseURL ?? environment["CUSTODY_CALLBACK_BASE_URL"] {
             configuration.callbackBaseURL = base
         }
+        let listener = try options.listener(logger: logger)
         let worker = Worker(
-            store: store, listener: try options.listener(logger: logger),
+            store: store, signals: { Store.jobSignals(from: listener) },
             counterparties: Counterparties(outbound: Outbound(client: client)), configuration: configuration,
             logger: logger
         )

@@ -83,7 +83,9 @@ CREATE POLICY balance_delta_own ON balance_delta TO custody_app, custody_owner
     WITH CHECK (tenant_id = current_setting('app.tenant_id')::uuid);
 
 -- Nobody but the functions below moves a balance; nobody changes what was booked.
-GRANT SELECT, INSERT ON ledger_account TO custody_app;
+GRANT SELECT ON ledger_account TO custody_app;
+-- Not the balance: an account is opened empty.
+GRANT INSERT (tenant_id, id, kind, owner, normal_side, is_guarded, created_at) ON ledger_account TO custody_app;
 GRANT SELECT, INSERT ON ledger_transaction TO custody_app;
 GRANT SELECT, INSERT ON posting TO custody_app;
 GRANT SELECT ON balance_delta TO custody_app;

@@ -104,6 +104,8 @@ CREATE TABLE instruction (
     CONSTRAINT instruction_finished CHECK ((state IN ('succeeded', 'failed')) = (finished_at IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX instruction_subject ON instruction (tenant_id, subject_id);
+-- Two workers with the same job (one of them a zombie) make one instruction, not two.
+CREATE UNIQUE INDEX instruction_one_open ON instruction (tenant_id, subject_id, operation) WHERE finished_at IS NULL;
 CREATE INDEX instruction_open ON instruction (tenant_id, due_at) WHERE finished_at IS NULL;
 
 -- What a counterparty told us, as it came.

@@ -2,7 +2,9 @@
 public enum Queue: String, CaseIterable, Hashable, Sendable {
     /// What channels and bank told us.
     case callbacks
-    /// What is to be sent to channels and bank.
+    /// What is to be sent to channels: a buyer waits for it, so it never stands behind the bank's.
+    case payments
+    /// What is to be sent to the bank.
     case instructions
     /// What is to be asked of them, and deadlines to watch.
     case queries
@@ -65,8 +67,9 @@ public enum JobKind: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .processCallback: .callbacks
         case .openSubMerchant, .closeSubMerchant, .bindAccount, .confirmAccount, .syncOrder, .registerReceipt,
-            .registerRefund, .sendSplit, .sendWithdrawal, .placePayment, .sendRefund:
+            .registerRefund, .sendSplit, .sendWithdrawal:
             .instructions
+        case .placePayment, .sendRefund: .payments
         case .pollSubMerchant, .pollPayment, .watchWithdrawal: .queries
         case .openDay, .fetchStatement: .statements
         case .reconcile: .reconciliation

@@ -2,27 +2,10 @@ import CustodyDomain
 import Postgres
 
 extension Store {
-    /// Where a worker's claims have got to in each tenant's lane of one queue.
-    ///
-    /// Finished jobs leave dead index entries behind, which a long-running snapshot keeps from being cleaned. A claim that
-    /// starts after the last one it made does not walk over them; every ``fullScanEvery`` claims it starts from the beginning
-    /// and finds what was committed late.
-    public struct ClaimCursor: Sendable {
-        var lastTenant: UUIDv7?
-        var positions: [UUIDv7: UUIDv7] = [:]
-        var claims = 0
-
-        /// Starts at the beginning.
-        public init() {}
-    }
-
-    private static let fullScanEvery = 16
-    private static let lanesPerClaim = 64
-
     /// Claims up to so many jobs of one queue, in equal shares from the tenants that have any.
     ///
-    /// Why fair: tenants with ready jobs are visited in turn, and each gives its oldest jobs, up to its share; so one
-    /// tenant's million jobs delay another's single one by one round. A lone tenant gets the whole batch.
+    /// Why fair: the tenants with ready jobs take turns, and each gives its oldest jobs, up to its share; so one tenant's
+    /// million jobs delay another's single one by one round. A lone tenant gets the whole batch.
     ///
     /// - Parameters:
     ///   - batch: How many at most.
@@ -31,40 +14,73 @@ extension Store {
     public func claim(
         _ queue: Queue, batch: Int, lease: Duration, cursor: inout ClaimCursor
     ) async throws -> [ClaimedJob] {
-        cursor.claims += 1
-        if cursor.claims % Store.fullScanEvery == 0 { cursor.positions = [:] }
-        let positions = cursor.positions
-        let after = cursor.lastTenant ?? UUIDv7(high: 0, low: 0)
-        let rows = try await system.withConnection { connection in
+        if let gaps = cursor.gapsToSearch() {
+            cursor.note(found: try await tenantsWithJobs(in: queue, between: gaps))
+        }
+        var lanes = cursor.nextLanes()
+        var jobs = try await claim(queue, from: lanes, batch: batch, lease: lease)
+        cursor.note(claimed: jobs, from: lanes, batch: batch)
+        if jobs.isEmpty, !lanes.isEmpty {
+            // What was known has run dry: look for the rest at once, from the beginning.
+            cursor.note(found: try await tenantsWithJobs(in: queue, between: cursor.gapsFromTheBeginning()))
+            lanes = cursor.nextLanes()
+            jobs = try await claim(queue, from: lanes, batch: batch, lease: lease)
+            cursor.note(claimed: jobs, from: lanes, batch: batch)
+        }
+        return jobs
+    }
+
+    /// Tenants with ready jobs that lie in the gaps between those already known: one step through an index for each.
+    private func tenantsWithJobs(
+        in queue: Queue, between gaps: [(low: UUIDv7, high: UUIDv7)]
+    ) async throws -> [UUIDv7] {
+        try await system.withConnection { connection in
             try await connection.query(
                 """
-                WITH RECURSIVE seen (tenant_id, job_id) AS (
-                    SELECT * FROM unnest(\(Array(positions.keys)), \(Array(positions.values)))
-                ), turn (tenant_id, visited) AS (
-                    SELECT \(after), 0
+                WITH RECURSIVE gap AS (
+                    SELECT * FROM unnest(\(gaps.map(\.low)), \(gaps.map(\.high))) AS g (low, high)
+                ), found (tenant_id, high) AS (
+                    SELECT (
+                               SELECT j.tenant_id FROM job j
+                                WHERE j.queue = \(queue.rawValue) AND j.lease_until IS NULL
+                                  AND j.tenant_id > g.low AND j.tenant_id < g.high
+                                ORDER BY j.tenant_id LIMIT 1
+                           ), g.high
+                      FROM gap g
                     UNION ALL
                     SELECT (
                                SELECT j.tenant_id FROM job j
-                                WHERE j.queue = \(queue.rawValue) AND j.lease_until IS NULL AND j.tenant_id > t.tenant_id
+                                WHERE j.queue = \(queue.rawValue) AND j.lease_until IS NULL
+                                  AND j.tenant_id > f.tenant_id AND j.tenant_id < f.high
                                 ORDER BY j.tenant_id LIMIT 1
-                           ), t.visited + 1
-                      FROM turn t
-                     WHERE t.visited < \(Store.lanesPerClaim) AND t.tenant_id IS NOT NULL
-                ), lanes AS (
-                    SELECT tenant_id FROM turn WHERE visited > 0 AND tenant_id IS NOT NULL
-                ), share AS (
-                    SELECT greatest(1, \(batch) / greatest(1, count(*))) AS size FROM lanes
-                ), picked AS (
+                           ), f.high
+                      FROM found f
+                     WHERE f.tenant_id IS NOT NULL
+                )
+                SELECT tenant_id FROM found WHERE tenant_id IS NOT NULL
+                """
+            ).map { try $0.get("tenant_id") }
+        }
+    }
+
+    private func claim(
+        _ queue: Queue, from lanes: [(tenant: UUIDv7, after: UUIDv7)], batch: Int, lease: Duration
+    ) async throws -> [ClaimedJob] {
+        guard !lanes.isEmpty else { return [] }
+        let share = max(1, batch / lanes.count)
+        let rows = try await system.withConnection { connection in
+            try await connection.query(
+                """
+                WITH picked AS (
                     SELECT j.tenant_id, j.id
-                      FROM lanes l
-                      LEFT JOIN seen s ON s.tenant_id = l.tenant_id
-                     CROSS JOIN share
+                      FROM unnest(\(lanes.map(\.tenant)), \(lanes.map(\.after)))
+                           WITH ORDINALITY AS l (tenant_id, after, turn)
                      CROSS JOIN LATERAL (
                           SELECT r.tenant_id, r.id FROM job r
                            WHERE r.queue = \(queue.rawValue) AND r.tenant_id = l.tenant_id AND r.lease_until IS NULL
-                             AND r.id > coalesce(s.job_id, '00000000-0000-0000-0000-000000000000'::uuid)
+                             AND r.id > l.after
                            ORDER BY r.id
-                           LIMIT share.size
+                           LIMIT \(share)
                              FOR UPDATE SKIP LOCKED
                      ) j
                      WHERE NOT EXISTS (SELECT FROM queue q WHERE q.name = \(queue.rawValue) AND q.is_paused)
@@ -79,21 +95,7 @@ extension Store {
                 """
             )
         }
-        let jobs = try rows.map(ClaimedJob.init)
-        if jobs.isEmpty, cursor.lastTenant != nil || !positions.isEmpty {
-            // Nothing beyond the cursor: what is there stands before it.
-            cursor.lastTenant = nil
-            cursor.positions = [:]
-            return try await claim(queue, batch: batch, lease: lease, cursor: &cursor)
-        }
-        for job in jobs {
-            let tenant = job.tenantID.uuid
-            cursor.positions[tenant] = max(cursor.positions[tenant] ?? job.id.uuid, job.id.uuid)
-            cursor.lastTenant = max(cursor.lastTenant ?? tenant, tenant)
-        }
-        // Fewer lanes than one claim visits: the next begins with the first again, so that all are seen every time.
-        if Set(jobs.map(\.tenantID)).count < Store.lanesPerClaim { cursor.lastTenant = nil }
-        return jobs
+        return try rows.map(ClaimedJob.init)
     }
 
     /// Extends the leases of jobs that are still being worked on, in one statement.

@@ -24,15 +24,28 @@ extension TenantTransaction {
 
     /// Adds a job to be done at a time of the tenant's clock.
     public func enqueue(_ request: JobRequest, at instant: Instant, in queue: Queue? = nil) async throws {
+        let offset = try await steadyClockOffset()
         try await run(
             """
             INSERT INTO job_later (tenant_id, queue, id, kind, subject, run_at, due_at)
             VALUES (
                 \(tenantID), \((queue ?? request.kind.queue).rawValue), \(ID<Job>(at: now)), \(request.kind.rawValue),
-                \(request.subject), \(instant), \(instant - clockOffset)
+                \(request.subject), \(instant), \(instant - offset)
             )
             """
         )
+    }
+
+    /// How far the tenant's clock runs ahead now, and until this transaction ends.
+    ///
+    /// Why not the offset it began with: a sandbox's clock may have been set forward since, and a delayed job that this
+    /// transaction adds afterwards would sleep through the days in between.
+    func steadyClockOffset() async throws -> Duration {
+        guard isSandbox else { return clockOffset }
+        let row = try await row(
+            "SELECT now() AS real_now, now() + clock_offset AS now FROM tenant WHERE id = \(tenantID) FOR SHARE")
+        guard let row else { throw Rejection.notFound }
+        return try row.get("now", as: Instant.self) - (try row.get("real_now", as: Instant.self))
     }
 
     /// Whether a job of this kind about this subject is waiting or running.

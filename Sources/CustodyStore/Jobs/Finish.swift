@@ -37,6 +37,7 @@ extension TenantTransaction {
     }
 
     private func postpone(_ job: ClaimedJob, by delay: Duration, to queue: Queue, attempt: Int) async throws {
+        let offset = try await steadyClockOffset()
         let moved = try await run(
             """
             WITH ended AS (
@@ -47,7 +48,7 @@ extension TenantTransaction {
             )
             INSERT INTO job_later (tenant_id, queue, id, kind, subject, attempt, lease, run_at, due_at)
             SELECT tenant_id, \(queue.rawValue), id, kind, subject, \(attempt), lease,
-                   \(now + delay), \(now + delay - clockOffset)
+                   \(now + delay), \(now + delay - offset)
               FROM ended
             """
         )

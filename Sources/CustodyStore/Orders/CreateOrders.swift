@@ -113,11 +113,11 @@ extension TenantTransaction {
                     \(parts.map(\.part.amount))
                 ) AS p (n, number, sub_merchant_id, amount_fen)
             ), refused AS (
-                SELECT p.n, min(p.sub_merchant_id::text) AS sub_merchant, min(coalesce(s.state, 'absent')) AS state
+                SELECT DISTINCT ON (p.n) p.n, p.sub_merchant_id::text AS sub_merchant, coalesce(s.state, 'absent') AS state
                   FROM part p
                   LEFT JOIN sub_merchant s ON s.tenant_id = \(tenantID) AND s.id = p.sub_merchant_id
                  WHERE p.sub_merchant_id IS NOT NULL AND (s.id IS NULL OR s.state NOT IN ('active', 'frozen'))
-                 GROUP BY p.n
+                 ORDER BY p.n, p.number
             ), created AS (
                 INSERT INTO trade_order (
                     tenant_id, id, out_order_no, amount_fen, description, payer, metadata, split_mode, expires_at, created_at
@@ -128,6 +128,11 @@ extension TenantTransaction {
                  WHERE NOT EXISTS (SELECT FROM refused r WHERE r.n = i.n)
                    AND NOT EXISTS (
                        SELECT FROM idempotency_key k WHERE k.tenant_id = \(tenantID) AND k.key = i.key
+                   )
+                   -- Of one key only the first that is not refused: the others are explained by what it stored.
+                   AND NOT EXISTS (
+                       SELECT FROM input e
+                        WHERE e.key = i.key AND e.n < i.n AND NOT EXISTS (SELECT FROM refused r WHERE r.n = e.n)
                    )
                 ON CONFLICT ON CONSTRAINT trade_order_out_no DO NOTHING
                 RETURNING id
@@ -154,13 +159,8 @@ extension TenantTransaction {
         )
     }
 
-    /// Why an order was not stored: it was before, or it is refused.
+    /// Why an order was not stored: it was before, whatever became of its parties since, or it is refused.
     private func explain(_ order: NewOrder, _ row: Row) async throws -> OrderOutcome {
-        if let state: String = try row.get("state"),
-            let owner = UUIDv7(text: try row.get("sub_merchant", as: String.self))
-        {
-            return .refused(.subMerchantNotActive(id: ID<SubMerchant>(owner).text, state: state))
-        }
         if let claim = order.idempotency?.claim {
             do {
                 if let response = try await replay(claim) { return .replayed(response) }
@@ -168,13 +168,23 @@ extension TenantTransaction {
                 return .refused(rejection)
             }
         }
-        guard
-            let existing = try await orders(state: nil, outOrderNo: order.outOrderNo, before: nil, limit: 1).first
-        else { return .refused(.idempotencyKeyInUse) }
-        let same =
-            existing.amount == order.amount && existing.description == order.description
-            && existing.payer == order.payer && existing.splitMode == order.splitMode
-            && existing.parts.map { NewOrder.Part(subMerchantID: $0.subMerchantID, amount: $0.amount) } == order.parts
-        return same ? .existed(existing) : .refused(.numberReused(field: "out_order_no"))
+        if let existing = try await orders(state: nil, outOrderNo: order.outOrderNo, before: nil, limit: 1).first {
+            return order.isSame(as: existing) ? .existed(existing) : .refused(.numberReused(field: "out_order_no"))
+        }
+        if let state: String = try row.get("state"),
+            let owner = UUIDv7(text: try row.get("sub_merchant", as: String.self))
+        {
+            return .refused(.subMerchantNotActive(id: ID<SubMerchant>(owner).text, state: state))
+        }
+        return .refused(.idempotencyKeyInUse)
+    }
+}
+
+extension NewOrder {
+    /// Whether the platform says the same again.
+    fileprivate func isSame(as record: OrderRecord) -> Bool {
+        record.amount == amount && record.description == description && record.payer == payer
+            && record.splitMode == splitMode
+            && record.parts.map { Part(subMerchantID: $0.subMerchantID, amount: $0.amount) } == parts
     }
 }

@@ -75,6 +75,34 @@ public struct OrderRecord: Hashable, Sendable {
     }
 }
 
+extension OrderRecord {
+    /// The parts that a request names with an amount each, in its order.
+    ///
+    /// - Throws: ``Rejection/invalidField(pointer:reason:)`` for a number that is unknown or came before, and for an amount
+    ///   that is not positive.
+    func parts(named shares: [(number: Int, amount: Fen)]) throws(Rejection) -> [Part] {
+        var found: [Part] = []
+        for (index, share) in shares.enumerated() {
+            guard let part = parts.first(where: { $0.number == share.number }) else {
+                throw .invalidField(pointer: "/parts/\(index)/number", reason: "names no part of the order")
+            }
+            guard !found.contains(part) else {
+                throw .invalidField(pointer: "/parts/\(index)/number", reason: "names a part twice")
+            }
+            guard share.amount > .zero else {
+                throw .invalidField(pointer: "/parts/\(index)/amount", reason: "must be positive")
+            }
+            found.append(part)
+        }
+        return found
+    }
+}
+
+/// Whether two requests name the same amounts for the same parts, in whatever order.
+func isSameShares(_ lhs: [(number: Int, amount: Fen)], _ rhs: [(number: Int, amount: Fen)]) -> Bool {
+    lhs.sorted { $0.number < $1.number }.elementsEqual(rhs.sorted { $0.number < $1.number }) { $0 == $1 }
+}
+
 extension TenantTransaction {
     /// One order.
     ///

@@ -19,7 +19,8 @@ extension TenantTransaction {
             "SELECT id FROM refund WHERE tenant_id = \(tenantID) AND out_refund_no = \(outRefundNo)")
         {
             let known = try await refund(try row.get("id"))
-            guard known.paymentID == paymentID, known.amount == amount, known.reason == reason else {
+            let isSame = parts.map { isSameShares($0, known.parts.map { ($0.number, $0.amount) }) } ?? true
+            guard known.paymentID == paymentID, known.amount == amount, known.reason == reason, isSame else {
                 throw Rejection.numberReused(field: "out_refund_no")
             }
             return known
@@ -27,6 +28,7 @@ extension TenantTransaction {
         guard payment.state == .succeeded else {
             throw Rejection.paymentState(state: payment.state.rawValue, action: "refunded")
         }
+        guard amount > .zero else { throw Rejection.invalidField(pointer: "/amount", reason: "must be positive") }
         guard payment.refunded + amount <= payment.amount else {
             throw Rejection.refundExceedsPayment(remaining: payment.amount - payment.refunded, requested: amount)
         }
@@ -75,10 +77,7 @@ extension TenantTransaction {
             }
             return zip(order.parts, apportion(amount, over: held)).filter { $0.1 > .zero }.map { ($0.0.number, $0.1) }
         }
-        for (index, share) in named.enumerated() {
-            guard let part = order.parts.first(where: { $0.number == share.number }) else {
-                throw Rejection.invalidField(pointer: "/parts/\(index)/number", reason: "names no part of the order")
-            }
+        for (part, share) in zip(try order.parts(named: named), named) {
             guard share.amount <= part.held else {
                 throw Rejection.refundExceedsHeld(part: share.number, held: part.held, requested: share.amount)
             }

@@ -51,21 +51,15 @@ extension TenantTransaction {
             "SELECT id FROM split WHERE tenant_id = \(tenantID) AND out_split_no = \(outSplitNo)")
         {
             let known = try await split(try row.get("id"))
-            let same =
-                known.orderID == orderID
-                && (items == nil
-                    || known.parts.elementsEqual(items ?? []) { $0.number == $1.number && $0.amount == $1.amount })
-            guard same else { throw Rejection.numberReused(field: "out_split_no") }
+            let isSame = items.map { isSameShares($0, known.parts.map { ($0.number, $0.amount) }) } ?? true
+            guard known.orderID == orderID, isSame else { throw Rejection.numberReused(field: "out_split_no") }
             return known
         }
         guard order.state == .paid else { throw Rejection.orderState(state: order.state.rawValue, action: "split") }
         let wanted = items ?? order.parts.filter { $0.held > .zero }.map { ($0.number, $0.held) }
         guard !wanted.isEmpty else { throw Rejection.nothingToSplit }
         var left = order.parts.map(\.held).sum()
-        for (index, item) in wanted.enumerated() {
-            guard let part = order.parts.first(where: { $0.number == item.number }) else {
-                throw Rejection.invalidField(pointer: "/parts/\(index)/number", reason: "names no part of the order")
-            }
+        for (part, item) in zip(try order.parts(named: wanted), wanted) {
             guard item.amount <= part.held else {
                 throw Rejection.splitExceedsHeld(part: item.number, held: part.held, requested: item.amount)
             }
@@ -168,7 +162,9 @@ extension TenantTransaction {
         var entry = LedgerEntry("split.succeeded", subject: id.uuid.text, on: today)
         for part in split.parts { entry.move(part.amount, debit: .held(part.party), credit: .pending(part.party)) }
         try await book(entry)
-        let isFinished = order.parts.allSatisfy { $0.held == .zero }
+        // What another split has taken may still come back.
+        let isOpen = try await splits(of: orderID).contains { $0.state == .requested || $0.state == .processing }
+        let isFinished = !isOpen && order.parts.allSatisfy { $0.held == .zero }
         try await run(
             """
             UPDATE trade_order SET split_state = \(isFinished ? "finished" : "partial")

@@ -58,6 +58,7 @@ extension TenantTransaction {
             return known
         }
         let owner = try await subMerchant(subMerchantID)
+        guard amount > .zero else { throw Rejection.invalidField(pointer: "/amount", reason: "must be positive") }
         guard owner.state == .active else {
             throw Rejection.subMerchantNotActive(id: subMerchantID.text, state: owner.state.rawValue)
         }

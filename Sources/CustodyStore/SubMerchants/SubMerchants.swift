@@ -201,6 +201,16 @@ extension TenantTransaction {
                 """
             )?.get("open") ?? 0
         if orders > 0 { remaining.append("\(orders) open orders") }
+        let discrepancies: Int =
+            try await row(
+                """
+                SELECT count(DISTINCT d.id) AS open FROM order_part p
+                  JOIN payment y ON y.tenant_id = \(tenantID) AND y.order_id = p.order_id
+                  JOIN discrepancy d ON d.tenant_id = \(tenantID) AND d.payment_id = y.id AND d.state <> 'resolved'
+                 WHERE p.tenant_id = \(tenantID) AND p.sub_merchant_id = \(id)
+                """
+            )?.get("open") ?? 0
+        if discrepancies > 0 { remaining.append("\(discrepancies) open discrepancies") }
         guard remaining.isEmpty else { throw Rejection.closureBlocked(remaining: remaining) }
         try await noteReview(of: id, .closing)
         try await enqueue(JobRequest(.closeSubMerchant, id))

@@ -84,11 +84,12 @@ struct Instructor: Sendable {
                 outcome = .done
             case .refused(let refusal):
                 try await tx.noteDoubt(instruction, refusal.code, neverSent: wasSending)
-                outcome = .again(after: .seconds(600), in: wasSending ? .instructions : .queries)
+                outcome = .again(after: .seconds(600), in: wasSending ? job.request.kind.queue : .queries)
             case .unknown(let doubt):
                 let neverSent = wasSending && [.unreachable, .rateLimited].contains(doubt.reason)
                 try await tx.noteDoubt(instruction, doubt.reason.rawValue, neverSent: neverSent)
-                outcome = .again(after: Instructor.pause(after: instruction), in: neverSent ? .instructions : .queries)
+                outcome = .again(
+                    after: Instructor.pause(after: instruction), in: neverSent ? job.request.kind.queue : .queries)
             }
             try await tx.finish(job, outcome)
         }
@@ -120,7 +121,7 @@ struct Instructor: Sendable {
             // Only now is it sure that they never got it: the same number may be sent again.
             if let safeAfter, tx.now >= safeAfter {
                 try await tx.noteDoubt(instruction, "absent", neverSent: true)
-                return .again(after: .zero, in: .instructions)
+                return .again(after: .zero, in: instruction.operation.queue)
             }
             try await tx.noteDoubt(instruction, "absent", neverSent: false)
             return .again(after: Instructor.pause(after: instruction), in: .queries)

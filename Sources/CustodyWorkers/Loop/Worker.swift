@@ -1,7 +1,6 @@
 import CustodyDomain
 import CustodyStore
 import Logging
-import Postgres
 import ServiceLifecycle
 import Synchronization
 
@@ -28,19 +27,20 @@ public struct Worker: Service {
     }
 
     private let store: Store
-    private let listener: Listener
+    private let signals: @Sendable () -> AsyncStream<JobSignal>
     private let configuration: Configuration
     private let dispatcher: Dispatcher
     private let logger: Logger
 
     /// Makes a worker.
     ///
-    /// - Parameter listener: Of the role `custody_system`, connected to the server itself: LISTEN does not pass a pooler.
+    /// - Parameter signals: What wakes it, such as ``Store/jobSignals(from:)``.
     public init(
-        store: Store, listener: Listener, counterparties: Counterparties, configuration: Configuration, logger: Logger
+        store: Store, signals: @escaping @Sendable () -> AsyncStream<JobSignal>, counterparties: Counterparties,
+        configuration: Configuration, logger: Logger
     ) {
         self.store = store
-        self.listener = listener
+        self.signals = signals
         self.configuration = configuration
         self.logger = logger
         let base = configuration.callbackBaseURL
@@ -123,7 +123,6 @@ public struct Worker: Service {
     /// A sentence for the dead letter: stable words, no data.
     private static func reason(_ error: any Error) -> String {
         if let rejection = error as? Rejection { return rejection.code }
-        if let error = error as? PostgresError { return "\(error)" }
         return String(describing: type(of: error))
     }
 
@@ -156,10 +155,10 @@ public struct Worker: Service {
     private func listen(_ wakeUps: WakeUps) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await notification in listener.notifications(on: [Store.wakeChannel]) {
-                    switch notification {
-                    case .received(_, let payload): wakeUps.wake(Set([Queue(rawValue: payload)].compactMap(\.self)))
-                    case .reconnected: wakeUps.wake(configuration.queues)
+                for await signal in signals() {
+                    switch signal {
+                    case .work(let queue): wakeUps.wake([queue])
+                    case .lookEverywhere: wakeUps.wake(configuration.queues)
                     }
                 }
             }

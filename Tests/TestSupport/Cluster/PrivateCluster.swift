@@ -111,7 +111,7 @@ public actor PrivateCluster {
 
     private func launch() throws -> Process {
         var command = [Self.binaries + "/postgres", "-D", directory + "/data", "-k", directory, "-p", String(port)]
-        let all = ["listen_addresses=127.0.0.1", "max_connections=60", "shared_buffers=64MB"] + settings
+        let all = ["listen_addresses=127.0.0.1", "max_connections=200", "shared_buffers=64MB"] + settings
         for setting in all { command += ["-c", setting] }
         let wrapped = Self.asServerUser(command)
         let process = Process()

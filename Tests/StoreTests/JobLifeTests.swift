@@ -1,0 +1,191 @@
+import CustodyDomain
+import CustodyStore
+import Postgres
+import TestSupport
+import Testing
+
+@Suite("The life of a job", .serialized)
+struct JobLifeTests {
+    private func claimOne(_ test: TestStore, lease: Duration = .seconds(60)) async throws -> ClaimedJob? {
+        var cursor = Store.ClaimCursor()
+        return try await test.store.claim(.settlement, batch: 1, lease: lease, cursor: &cursor).first
+    }
+
+    private func begun(_ test: TestStore, lease: Duration = .seconds(60)) async throws -> (World, ClaimedJob) {
+        let world = try await test.world()
+        try await world.run { try await $0.enqueue(JobRequest(.settle, "2026-01-01")) }
+        return (world, try #require(try await claimOne(test, lease: lease)))
+    }
+
+    @Test func `effect and completion are one: both or neither`() async throws {
+        try await TestStore.withFresh { test in
+            let (world, job) = try await begun(test)
+            struct Trouble: Error {}
+            await #expect(throws: Trouble.self) {
+                try await world.run { tx in
+                    try await tx.record("test.effect", about: "x")
+                    try await tx.finish(job, .done)
+                    throw Trouble()
+                }
+            }
+            #expect(try await world.run { try await $0.events(after: nil, limit: 9) }.isEmpty)
+            #expect(try await world.run { try await $0.hasJob(job.request) })
+            try await world.run { tx in
+                try await tx.record("test.effect", about: "x")
+                try await tx.finish(job, .done)
+            }
+            #expect(try await world.run { try await $0.events(after: nil, limit: 9) }.count == 1)
+            #expect(try await !world.run { try await $0.hasJob(job.request) })
+            let done = try await wrongSQL(world, "SELECT outcome, attempt FROM job_done")
+            #expect(try done.map { try $0.get("outcome", as: String.self) } == ["done"])
+        }
+    }
+
+    @Test func `a zombie's effects are rolled back: who lost its lease cannot finish`() async throws {
+        try await TestStore.withFresh { test in
+            let (world, zombie) = try await begun(test, lease: .zero)
+            let upkeep = try await test.store.upkeep()
+            #expect(upkeep.rescued == 1)
+            #expect(upkeep.queues == [.settlement])
+            let second = try #require(try await claimOne(test))
+            #expect(second.lease > zombie.lease)
+            #expect(second.attempt == 2)
+            for outcome: JobOutcome in [.done, .again(after: .zero, in: .queries), .failed("x"), .dead("x")] {
+                await #expect(throws: LeaseLost.self) {
+                    try await world.run { tx in
+                        try await tx.record("test.zombie", about: "x")
+                        try await tx.finish(zombie, outcome)
+                    }
+                }
+            }
+            #expect(try await world.run { try await $0.events(after: nil, limit: 9) }.isEmpty)
+            #expect(try await test.store.renew([zombie, second], for: .seconds(60)) == [second.id])
+            try await world.run { try await $0.finish(second, .done) }
+            // And nobody finishes twice.
+            await #expect(throws: LeaseLost.self) { try await world.run { try await $0.finish(second, .done) } }
+            #expect(try await test.store.renew([second], for: .seconds(60)).isEmpty)
+        }
+    }
+
+    @Test func `a lease that is renewed is not taken`() async throws {
+        try await TestStore.withFresh { test in
+            let (_, job) = try await begun(test, lease: .seconds(1))
+            #expect(try await test.store.renew([job], for: .seconds(600)) == [job.id])
+            try await Task.sleep(for: .milliseconds(1100))
+            #expect(try await test.store.upkeep().rescued == 0)
+        }
+    }
+
+    @Test func `one tenant cannot finish another's job`() async throws {
+        try await TestStore.withFresh { test in
+            let (world, job) = try await begun(test)
+            let other = try await test.world()
+            await #expect(throws: LeaseLost.self) { try await other.run { try await $0.finish(job, .done) } }
+            #expect(try await world.run { try await $0.hasJob(job.request) })
+        }
+    }
+
+    @Test func `a job that failed waits ever longer, and is dead after the last attempt`() async throws {
+        try await TestStore.withFresh { test in
+            let (world, first) = try await begun(test)
+            var job = first
+            for attempt in 1...RetryPolicy.attempts {
+                #expect(job.attempt == attempt)
+                let failing = job
+                try await world.run { try await $0.finish(failing, .failed("reason \(attempt)")) }
+                guard attempt < RetryPolicy.attempts else { break }
+                #expect(try await claimOne(test) == nil)
+                let wait = try await wrongSQL(
+                    world, "SELECT (extract(epoch FROM due_at - clock_timestamp()) * 1000)::bigint AS ms FROM job_later"
+                )
+                let milliseconds = try #require(try wait.first?.get("ms", as: Int64.self))
+                let expected = min(600, 1 << (attempt - 1)) * 1000
+                #expect((Int64(expected) - 900...Int64(expected)).contains(milliseconds), "\(attempt): \(milliseconds)")
+                try await world.run { try await $0.setClock(to: $0.now + .seconds(700)) }
+                #expect(try await test.store.upkeep().promoted == 1)
+                job = try #require(try await claimOne(test))
+            }
+            let dead = try await test.store.withSystem { try await $0.deadJobs() }
+            #expect(dead.map(\.reason) == ["failed 12 times: reason 12"])
+            #expect(dead[0].request == first.request)
+            try await test.store.withSystem { try await $0.retryDeadJob(dead[0].id) }
+            let again = try #require(try await claimOne(test))
+            #expect(again.attempt == 1)
+            #expect(again.lease > job.lease)
+            try await world.run { try await $0.finish(again, .dead("hopeless")) }
+            try await test.store.withSystem { try await $0.discardDeadJob(again.id) }
+            #expect(try await test.store.withSystem { try await $0.deadJobs() }.isEmpty)
+            let outcomes = try await wrongSQL(world, "SELECT outcome FROM job_done")
+            #expect(try outcomes.map { try $0.get("outcome", as: String.self) } == ["discarded"])
+            for verb: (SystemTransaction) async throws -> Void in [
+                { try await $0.retryDeadJob(again.id) }, { try await $0.discardDeadJob(again.id) },
+            ] {
+                #expect(try await rejection { try await test.store.withSystem(verb) } == .notFound)
+            }
+        }
+    }
+
+    @Test func `a job that crashes its workers again and again is dead`() async throws {
+        try await TestStore.withFresh { test in
+            let (_, first) = try await begun(test, lease: .zero)
+            for attempt in 2...RetryPolicy.attempts {
+                #expect(try await test.store.upkeep().rescued == 1)
+                #expect(try await claimOne(test, lease: .zero)?.attempt == attempt)
+            }
+            let last = try await test.store.upkeep()
+            #expect(last.rescued == 0)
+            #expect(last.buried == 1)
+            #expect(try await test.store.withSystem { try await $0.deadJobs() }.map(\.id) == [first.id])
+        }
+    }
+
+    @Test func `again counts from the first attempt, in the queue that is named, at its time`() async throws {
+        try await TestStore.withFresh { test in
+            let (world, job) = try await begun(test)
+            try await world.run { try await $0.finish(job, .again(after: .seconds(3600), in: .queries)) }
+            #expect(try await test.store.upkeep().promoted == 0)
+            let wait = try #require(try await test.store.timeToNextDue())
+            #expect((Duration.seconds(3590)...Duration.seconds(3600)).contains(wait))
+            try await world.run { try await $0.setClock(to: $0.now + .seconds(3600)) }
+            let upkeep = try await test.store.upkeep()
+            #expect(upkeep.promoted == 1)
+            #expect(upkeep.queues == [.queries])
+            var cursor = Store.ClaimCursor()
+            let again = try await test.store.claim(.queries, batch: 9, lease: .seconds(60), cursor: &cursor)
+            #expect(again.map(\.attempt) == [1])
+            #expect(again.map(\.id) == [job.id])
+            #expect(try await test.store.timeToNextDue() == nil)
+        }
+    }
+
+    @Test func `a delayed job of a moved clock does not wait through the days it skipped`() async throws {
+        try await TestStore.withFresh { test in
+            let world = try await test.world()
+            // A transaction that began before the clock was set, and adds its job afterwards.
+            try await world.run { tx in
+                try await world.run { try await $0.setClock(to: $0.now + .seconds(86_400)) }
+                try await tx.enqueue(JobRequest(.settle, "x"), at: tx.now + .seconds(3600))
+            }
+            #expect(try await test.store.upkeep().promoted == 1)
+        }
+    }
+
+    @Test func `many workers promote and rescue at once, each job once`() async throws {
+        try await TestStore.withFresh { test in
+            let world = try await test.world()
+            for n in 0..<60 {
+                try await world.run { try await $0.enqueue(JobRequest(.settle, "\(n)"), at: $0.now) }
+            }
+            let results = await together(6) { _ in try await test.store.upkeep(batch: 10).promoted }
+            let first = results.compactMap { try? $0.get() }.reduce(0, +)
+            #expect(!results.contains { !$0.isSuccess })
+            var rest = 0
+            while true {
+                let promoted = try await test.store.upkeep(batch: 10).promoted
+                if promoted == 0 { break }
+                rest += promoted
+            }
+            #expect(first + rest == 60)
+        }
+    }
+}
