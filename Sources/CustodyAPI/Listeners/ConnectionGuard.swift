@@ -21,7 +21,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var deadline: Scheduled<Void>?
     private var stall: Scheduled<Void>?
     private var isReading = false
-    private var isAnswering = false
+    /// Requests whose answer has not ended; pipelined ones are read long before it is their turn.
+    private var unanswered = 0
     private var pendingWrites = 0
     private var isGone = false
 
@@ -47,12 +48,18 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapInboundIn(data) {
         case .head:
             isReading = true
+            unanswered += 1
             arm(limits.request, context)
         case .body: break
         case .end:
             isReading = false
-            deadline?.cancel()
-            deadline = nil
+            if unanswered == 0 {
+                // It was answered before it was whole: the connection is free again.
+                arm(limits.idle, context)
+            } else {
+                deadline?.cancel()
+                deadline = nil
+            }
         }
         context.fireChannelRead(data)
     }
@@ -60,7 +67,6 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head:
-            isAnswering = true
             track(context.write(data), context, promise)
         case .body(var buffer):
             while buffer.readableBytes > ConnectionGuard.pieceSize,
@@ -70,9 +76,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             }
             track(context.write(wrapOutboundOut(.body(buffer))), context, promise)
         case .end:
-            isAnswering = false
+            unanswered -= 1
             track(context.write(data), context, promise)
-            if isReading {
+            if unanswered > 0 {
+                // Another request is being read or waits for its answer: its own deadline counts.
+            } else if isReading {
                 // The rest of the request is of no interest any more; but the answer must get through before we hang up.
                 arm(ConnectionGuard.linger, context)
             } else {

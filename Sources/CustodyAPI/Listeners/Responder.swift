@@ -45,6 +45,8 @@ struct Responder: Sendable {
         reply.headers[.requestID] = requestID
         reply.headers[.cacheControl] = reply.headers[.cacheControl] ?? "no-store"
         reply.headers[.xContentTypeOptions] = "nosniff"
+        // An answer to HEAD has no body, or the caller takes it for the next answer's beginning.
+        if request.method == .head { reply.body = [] }
         return Response(
             status: reply.status, headers: reply.headers, body: .init(byteBuffer: ByteBuffer(bytes: reply.body)))
     }

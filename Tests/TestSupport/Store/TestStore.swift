@@ -25,6 +25,13 @@ public struct TestStore: Sendable {
     /// What seals its secrets.
     public let vault: Vault
 
+    /// Describes a store made elsewhere, such as on a server that a test kills.
+    public init(store: Store, database: String, vault: Vault) {
+        self.store = store
+        self.database = database
+        self.vault = vault
+    }
+
     /// The migration files.
     public static let migrations = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
