@@ -74,8 +74,8 @@ let package = Package(
         library(
             "CustodyWorkers",
             [
-                "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", crypto, httpClient,
-                lifecycle, logging, metrics, nio,
+                "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", crypto, httpClient, lifecycle,
+                logging, metrics, nio,
             ]
         ),
         library(

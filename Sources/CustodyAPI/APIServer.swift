@@ -40,8 +40,7 @@ public struct APIServer: Service {
         platform = try Listener(
             name: "platform", address: configuration.platform, tls: configuration.tls, limits: configuration.limits,
             responder: responder(
-                APIServer.platformRoutes(store) + CallbackRoutes(store: store, logger: logger).routes
-                    + (try ContractRoutes(contract: configuration.contract)).routes),
+                try APIServer.publicRoutes(store, contract: configuration.contract, logger: logger)),
             logger: logger)
         admin = try configuration.adminToken.map { _ in
             try Listener(
@@ -55,11 +54,13 @@ public struct APIServer: Service {
             logger: logger)
     }
 
-    /// The routes that platforms call, in the order of the contract.
-    static func platformRoutes(_ store: Store) -> [Route] {
-        SubMerchantRoutes(store: store).routes + OrderRoutes(store: store).routes + PaymentRoutes(store: store).routes
-            + SettlementRoutes(store: store).routes + ReconciliationRoutes(store: store).routes
-            + AccountRoutes(store: store).routes
+    /// The routes of the platforms' listener: what the contract describes, all of it and nothing else.
+    static func publicRoutes(_ store: Store, contract: [UInt8], logger: Logger) throws -> [Route] {
+        var routes = SubMerchantRoutes(store: store).routes + OrderRoutes(store: store).routes
+        routes += PaymentRoutes(store: store).routes + SettlementRoutes(store: store).routes
+        routes += ReconciliationRoutes(store: store).routes + AccountRoutes(store: store).routes
+        routes += CallbackRoutes(store: store, logger: logger).routes
+        return try routes + ContractRoutes(contract: contract).routes
     }
 
     /// The ports in use; waits until all listen.

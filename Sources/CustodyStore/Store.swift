@@ -117,8 +117,3 @@ extension PostgresError {
         "sub_merchant_out_no", "withdrawal_out_no",
     ]
 }
-
-extension Store {
-    /// The notification channel on which workers hear of new jobs; the payload is a queue's name.
-    public static var wakeChannel: String { Waker.channel }
-}

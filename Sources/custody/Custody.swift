@@ -6,8 +6,9 @@ struct Custody: AsyncParsableCommand {
         commandName: "custody",
         abstract: "Connects many marketplaces to a custody bank.",
         subcommands: [
-            Serve.self, Work.self, Simulate.self, Demo.self, Migrate.self, TenantCommand.self, KeyCommand.self, JobCommand.self,
-            StatementCommand.self,
+            Serve.self, Work.self, Simulate.self, Demo.self, Migrate.self, TenantCommand.self, KeyCommand.self,
+            JobCommand.self,
+            StatementCommand.self, Doctor.self,
         ]
     )
 }

@@ -47,9 +47,9 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         try settings.load()
+        bootstrapLogs()
         let configuration = try configuration()
-        var logger = Logger(label: "custody.serve")
-        logger.logLevel = Settings.environment("log_level").flatMap { Logger.Level(rawValue: $0) } ?? .info
+        let logger = Logger(label: "custody.serve")
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
         let store = try options.open(

@@ -27,9 +27,10 @@ struct SimulatorOptions: ParsableArguments {
         _ make: (ListenAddress, HTTPClient) throws -> Simulator,
         boundPort: @escaping @Sendable (Simulator) async throws -> Int
     ) async throws {
-        let environment = ProcessInfo.processInfo.environment["CUSTODY_SIMULATOR_LISTEN"]
+        bootstrapLogs()
+        let environment = Settings.environment("simulator_listen")
         guard let address = listen ?? ListenAddress(argument: environment ?? "127.0.0.1:0") else {
-            throw ValidationError("CUSTODY_SIMULATOR_LISTEN is not host:port.")
+            throw ValidationError("The setting simulator_listen is not host:port.")
         }
         let client = HTTPClient(configuration: .outbound)
         let simulator = try make(address, client)

@@ -1,5 +1,7 @@
 import ArgumentParser
 import AsyncHTTPClient
+import CoreMetrics
+import CustodyAPI
 import CustodyConnectors
 import CustodyDomain
 import CustodyStore
@@ -16,7 +18,14 @@ struct Work: AsyncParsableCommand {
         abstract: "Do what is queued: talk to channels and bank, read statements, match days, settle."
     )
 
+    @OptionGroup var settings: Settings
     @OptionGroup var options: StoreOptions
+
+    @Option(help: "Where /healthz, /readyz and /metrics are: host:port; port 0 takes a free one.")
+    var operationsListen: ListenAddress?
+
+    @Option(help: "The directory of the migration files, to know whether the database is current.")
+    var migrations: String?
 
     @Option(help: "Where channels call back, without the slash at the end (CUSTODY_CALLBACK_BASE_URL).")
     var callbackBaseURL: String?
@@ -28,7 +37,11 @@ struct Work: AsyncParsableCommand {
     var connections = 12
 
     func run() async throws {
+        try settings.load()
+        bootstrapLogs()
         let logger = Logger(label: "custody.work")
+        let metrics = PrometheusRegistry()
+        MetricsSystem.bootstrap(metrics)
         let store = try options.open(connections: connections, logger: logger)
         let client = HTTPClient(configuration: .outbound)
         var configuration = Worker.Configuration()
@@ -37,13 +50,22 @@ struct Work: AsyncParsableCommand {
         if let base = callbackBaseURL ?? environment["CUSTODY_CALLBACK_BASE_URL"] {
             configuration.callbackBaseURL = base
         }
+        let listener = try options.listener(logger: logger)
         let worker = Worker(
-            store: store, listener: try options.listener(logger: logger),
+            store: store, signals: { Store.jobSignals(from: listener) },
             counterparties: Counterparties(outbound: Outbound(client: client)), configuration: configuration,
             logger: logger
         )
+        let address = try Settings.value(
+            operationsListen, "operations_listen", default: ListenAddress(host: "127.0.0.1", port: 0)
+        )
+        let directory = try Settings.value(migrations, "migrations", default: "./sql/migrations")
+        let operations = try OperationsServer(
+            store: store, address: .init(host: address.host, port: address.port),
+            migration: try Migrator(directory: directory).migrations.count, metrics: metrics, logger: logger
+        )
         let group = ServiceGroup(
-            configuration: .init(services: [worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            configuration: .init(services: [operations, worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         )
         try await group.run()
         await store.close()

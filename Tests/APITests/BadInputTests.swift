@@ -22,7 +22,7 @@ import TestSupport
 
     @Test(arguments: malformed) func `a body that is not our JSON is refused`(_ sample: (String, [UInt8])) async throws
     {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             for path in ["/v1/orders", "/v1/sub-merchants", "/v1/orders/batch", "/v1/withdrawals", "/v1/test-clock"] {
                 let answer = try await bench.send("POST", path, bytes: sample.1)
                 #expect(answer.status == 400 && answer.code == "malformed_body", "\(sample.0) at \(path)")
@@ -57,7 +57,7 @@ import TestSupport
             ("expires_at", "2030-01-01 00:00:00", "/expires_at"), ("metadata", ["a": 1], "/metadata"),
             ("surprise", 1, "/surprise"),
         ]
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             for (name, value, pointer) in bad {
                 let members = good.filter { $0.0 != name } + [(name, value)]
                 let answer = try await bench.send(
@@ -69,7 +69,7 @@ import TestSupport
     }
 
     @Test func `an unknown field is refused on every route that takes a body`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let paths = [
                 "/v1/orders/\(ID<Order>(at: Instant(seconds: 0)).text)/close",
                 "/v1/sub-merchants/\(ID<SubMerchant>(at: Instant(seconds: 0)).text)/closure",
@@ -82,7 +82,7 @@ import TestSupport
     }
 
     @Test func `a body over the limit is refused, said beforehand or not`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let long = JSON.object([JSON.Member("description", .string(String(repeating: "x", count: 1 << 20)))])
             let answer = try await bench.send("POST", "/v1/orders", long)
             #expect(answer.status == 413 && answer.code == "body_too_large")
@@ -100,7 +100,7 @@ import TestSupport
     }
 
     @Test func `an idempotency key must be a key`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             for key in [String(repeating: "k", count: 256), "a b", "\"\"", "ключ"] {
                 let answer = try await bench.send(
                     "POST", "/v1/orders", bench.order(), headers: ["Idempotency-Key": key])
@@ -110,7 +110,7 @@ import TestSupport
     }
 
     @Test func `a request's id is the caller's when it is fit for logs, and ours otherwise`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let given = try await bench.send("GET", "/v1/orders", headers: ["X-Request-Id": "abc-1.2_3"])
             #expect(given.headers["x-request-id"] == "abc-1.2_3")
             let odd = try await bench.send("GET", "/v1/orders", headers: ["X-Request-Id": "a b\"c"])

@@ -6,7 +6,7 @@ import TestSupport
 
 @Suite struct OrderRouteTests {
     @Test func `an order is created, shown and listed`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let shop = try await bench.world.activeSubMerchant()
             let answer = try await bench.send(
                 "POST", "/v1/orders",
@@ -31,7 +31,7 @@ import TestSupport
     }
 
     @Test func `the same key and body is answered byte for byte, and done once`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             for key in ["plain-key-1", "\"quoted-key-2\""] {
                 let body = bench.order()
                 let first = try await bench.send("POST", "/v1/orders", body, headers: ["Idempotency-Key": key])
@@ -48,7 +48,7 @@ import TestSupport
     }
 
     @Test func `a number stands for one order for ever`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let first = try await bench.send("POST", "/v1/orders", bench.order("N-1"))
             let again = try await bench.send(
                 "POST", "/v1/orders", bench.order("N-1"), headers: ["Idempotency-Key": "k"])
@@ -59,7 +59,7 @@ import TestSupport
     }
 
     @Test func `parts that do not sum to the order are refused with both sums`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let answer = try await bench.send(
                 "POST", "/v1/orders",
                 [
@@ -74,7 +74,7 @@ import TestSupport
     }
 
     @Test func `sixty-four requests with one key at once have one effect`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let body = bench.order()
             let answers = try await withThrowingTaskGroup(of: APIBench.Answer.self) { group in
                 for _ in 0..<64 {
@@ -94,7 +94,7 @@ import TestSupport
     }
 
     @Test func `orders that arrive together are each answered for themselves`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let answers = try await withThrowingTaskGroup(of: (Int, APIBench.Answer).self) { group in
                 for index in 0..<96 {
                     group.addTask {
@@ -128,7 +128,7 @@ import TestSupport
     }
 
     @Test func `of many orders each is accepted or refused on its own`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             _ = try await bench.send("POST", "/v1/orders", bench.order("B-1"))
             let body: JSON = [
                 "orders": [
@@ -153,7 +153,7 @@ import TestSupport
     }
 
     @Test func `pages show everything once, the youngest first`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             for index in 0..<7 { _ = try await bench.send("POST", "/v1/orders", bench.order("P-\(index)")) }
             var seen: [String] = []
             var cursor: String?
@@ -174,7 +174,7 @@ import TestSupport
     }
 
     @Test func `an open order is closed, and a closed one is not paid`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let order = try await bench.send("POST", "/v1/orders", bench.order())
             #expect(try await bench.send("POST", "/v1/orders/\(order.id)/close").json["state"] == "closed")
             let paid = try await bench.send(
@@ -184,7 +184,7 @@ import TestSupport
     }
 
     @Test func `an order that would expire before now is refused`() async throws {
-        try await APIBench.run { bench in
+        try await APIBench.run { bench async throws in
             let body: JSON = [
                 "out_order_no": "E-1", "amount": 1, "description": "x", "expires_at": "2020-01-01T00:00:00Z",
                 "parts": [["payee": "platform", "amount": 1]],

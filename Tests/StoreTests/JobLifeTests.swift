@@ -144,8 +144,8 @@ struct JobLifeTests {
             let (world, job) = try await begun(test)
             try await world.run { try await $0.finish(job, .again(after: .seconds(3600), in: .queries)) }
             #expect(try await test.store.upkeep().promoted == 0)
-            let wait = try #require(try await test.store.secondsToNextDue())
-            #expect((3590...3600).contains(wait))
+            let wait = try #require(try await test.store.timeToNextDue())
+            #expect((Duration.seconds(3590)...Duration.seconds(3600)).contains(wait))
             try await world.run { try await $0.setClock(to: $0.now + .seconds(3600)) }
             let upkeep = try await test.store.upkeep()
             #expect(upkeep.promoted == 1)
@@ -154,7 +154,7 @@ struct JobLifeTests {
             let again = try await test.store.claim(.queries, batch: 9, lease: .seconds(60), cursor: &cursor)
             #expect(again.map(\.attempt) == [1])
             #expect(again.map(\.id) == [job.id])
-            #expect(try await test.store.secondsToNextDue() == nil)
+            #expect(try await test.store.timeToNextDue() == nil)
         }
     }
 

@@ -113,6 +113,52 @@ BEGIN
 END $$;
 REVOKE UPDATE, DELETE ON job_done FROM custody_app, custody_system;
 
+-- Makes the partitions of the days to come, and drops those that are older than the days to keep.
+CREATE FUNCTION turn_job_history(p_keep_days int) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, custody
+AS $$
+DECLARE
+    today date := (clock_timestamp() AT TIME ZONE 'UTC')::date;
+    d date;
+    old text;
+    dropped int := 0;
+BEGIN
+    IF p_keep_days < 1 THEN
+        RAISE EXCEPTION 'history is kept for a day at least' USING ERRCODE = 'CU003';
+    END IF;
+    -- Two workers at once: one of them does it.
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('custody.turn_job_history', 0)) THEN
+        RETURN 0;
+    END IF;
+    FOR d IN SELECT g::date FROM generate_series(today, today + 7, interval '1 day') AS g LOOP
+        CONTINUE WHEN to_regclass('custody.job_done_' || to_char(d, 'YYYYMMDD')) IS NOT NULL;
+        BEGIN
+            EXECUTE format(
+                'CREATE TABLE custody.%I PARTITION OF custody.job_done FOR VALUES FROM (%L) TO (%L)',
+                'job_done_' || to_char(d, 'YYYYMMDD'), d::text || ' 00:00:00+00', (d + 1)::text || ' 00:00:00+00'
+            );
+            EXECUTE format(
+                'ALTER TABLE custody.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
+                'job_done_' || to_char(d, 'YYYYMMDD')
+            );
+        EXCEPTION WHEN check_violation THEN
+            -- A day that has begun in the default partition ends there.
+            CONTINUE;
+        END;
+    END LOOP;
+    FOR old IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'custody.job_done'::regclass AND c.relname ~ '^job_done_[0-9]{8}$'
+           AND to_date(right(c.relname, 8), 'YYYYMMDD') < today - p_keep_days
+    LOOP
+        EXECUTE format('DROP TABLE custody.%I', old);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END $$;
+REVOKE ALL ON FUNCTION turn_job_history(int) FROM public;
+GRANT EXECUTE ON FUNCTION turn_job_history(int) TO custody_system;
+
 GRANT SELECT ON queue TO custody_app;
 GRANT SELECT, UPDATE ON queue TO custody_system;
 

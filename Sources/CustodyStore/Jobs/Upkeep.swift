@@ -70,12 +70,22 @@ extension Store {
         return Upkeep(promoted: promoted.count, rescued: rescued.count, buried: buried, queues: Set(queues))
     }
 
-    /// When the next delayed job is due by the database's clock, in seconds from now; nil when there is none.
-    public func secondsToNextDue() async throws -> Double? {
+    /// How long it is until the next delayed job is due by the database's clock; nil when there is none.
+    public func timeToNextDue() async throws -> Duration? {
         try await system.withConnection { connection in
             try await connection.query(
                 "SELECT (extract(epoch FROM min(due_at) - clock_timestamp()) * 1000)::bigint AS ms FROM job_later"
-            ).first?.get("ms", as: Int64?.self).map { Double($0) / 1000 }
+            ).first?.get("ms", as: Int64?.self).map { .milliseconds($0) }
+        }
+    }
+
+    /// Makes the history's partitions for the days to come, and drops those of days that are over long enough.
+    ///
+    /// - Returns: How many were dropped.
+    @discardableResult
+    public func turnHistory(keepingDays days: Int = 30) async throws -> Int {
+        try await system.withConnection { connection in
+            try await connection.query("SELECT turn_job_history(\(Int32(days))) AS dropped").first?.get("dropped") ?? 0
         }
     }
 }

@@ -88,7 +88,8 @@ struct Instructor: Sendable {
             case .unknown(let doubt):
                 let neverSent = wasSending && [.unreachable, .rateLimited].contains(doubt.reason)
                 try await tx.noteDoubt(instruction, doubt.reason.rawValue, neverSent: neverSent)
-                outcome = .again(after: Instructor.pause(after: instruction), in: neverSent ? job.request.kind.queue : .queries)
+                outcome = .again(
+                    after: Instructor.pause(after: instruction), in: neverSent ? job.request.kind.queue : .queries)
             }
             try await tx.finish(job, outcome)
         }

@@ -1,7 +1,7 @@
 import CustodyDomain
 import CustodyStore
 import Logging
-import Postgres
+import Metrics
 import ServiceLifecycle
 import Synchronization
 
@@ -28,19 +28,20 @@ public struct Worker: Service {
     }
 
     private let store: Store
-    private let listener: Listener
+    private let signals: @Sendable () -> AsyncStream<JobSignal>
     private let configuration: Configuration
     private let dispatcher: Dispatcher
     private let logger: Logger
 
     /// Makes a worker.
     ///
-    /// - Parameter listener: Of the role `custody_system`, connected to the server itself: LISTEN does not pass a pooler.
+    /// - Parameter signals: What wakes it, such as ``Store/jobSignals(from:)``.
     public init(
-        store: Store, listener: Listener, counterparties: Counterparties, configuration: Configuration, logger: Logger
+        store: Store, signals: @escaping @Sendable () -> AsyncStream<JobSignal>, counterparties: Counterparties,
+        configuration: Configuration, logger: Logger
     ) {
         self.store = store
-        self.listener = listener
+        self.signals = signals
         self.configuration = configuration
         self.logger = logger
         let base = configuration.callbackBaseURL
@@ -104,11 +105,15 @@ public struct Worker: Service {
         logger[metadataKey: "job"] = "\(job.request.kind.rawValue)"
         logger[metadataKey: "subject"] = "\(job.request.subject)"
         logger[metadataKey: "tenant"] = "\(job.tenantID.text)"
+        let began = ContinuousClock.now
         do {
             try await withRenewal(of: job) { try await dispatcher.run(job) }
+            Worker.count(job, "done", since: began)
         } catch is LeaseLost {
+            Worker.count(job, "lost", since: began)
             logger.notice("the job was taken over by another worker")
         } catch {
+            Worker.count(job, "failed", since: began)
             logger.warning("the job failed", metadata: ["error": "\(error)", "attempt": "\(job.attempt)"])
             do {
                 try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .failed(Worker.reason(error)))
@@ -120,10 +125,17 @@ public struct Worker: Service {
         }
     }
 
+    private static func count(_ job: ClaimedJob, _ outcome: String, since began: ContinuousClock.Instant) {
+        let kind = ("kind", job.request.kind.rawValue)
+        Counter(label: "custody_jobs_total", dimensions: [kind, ("outcome", outcome)]).increment()
+        let time = (ContinuousClock.now - began).components
+        Timer(label: "custody_job_seconds", dimensions: [kind])
+            .recordNanoseconds(time.seconds * 1_000_000_000 + time.attoseconds / 1_000_000_000)
+    }
+
     /// A sentence for the dead letter: stable words, no data.
     private static func reason(_ error: any Error) -> String {
         if let rejection = error as? Rejection { return rejection.code }
-        if let error = error as? PostgresError { return "\(error)" }
         return String(describing: type(of: error))
     }
 
@@ -139,10 +151,15 @@ public struct Worker: Service {
         try await body()
     }
 
-    /// Hands out delayed jobs and takes back lost ones, several times a second.
+    /// Hands out delayed jobs and takes back lost ones, several times a second; turns the history's pages every hour.
     private func keepUp(_ wakeUps: WakeUps) async {
+        var nextTurn = ContinuousClock.now
         while !wakeUps.isStopped {
             do {
+                if ContinuousClock.now >= nextTurn {
+                    try await store.turnHistory()
+                    nextTurn = ContinuousClock.now + .seconds(3600)
+                }
                 let done = try await store.upkeep()
                 wakeUps.wake(done.queues)
                 if done.promoted > 0 { continue }
@@ -156,10 +173,10 @@ public struct Worker: Service {
     private func listen(_ wakeUps: WakeUps) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await notification in listener.notifications(on: [Store.wakeChannel]) {
-                    switch notification {
-                    case .received(_, let payload): wakeUps.wake(Set([Queue(rawValue: payload)].compactMap(\.self)))
-                    case .reconnected: wakeUps.wake(configuration.queues)
+                for await signal in signals() {
+                    switch signal {
+                    case .work(let queue): wakeUps.wake([queue])
+                    case .lookEverywhere: wakeUps.wake(configuration.queues)
                     }
                 }
             }

@@ -29,7 +29,8 @@ struct Demo: AsyncParsableCommand {
 
     func run() async throws {
         let started = ContinuousClock.now
-        let directory = FileManager.default.temporaryDirectory.path + "/custody-demo-\(ProcessInfo.processInfo.processIdentifier)"
+        let directory =
+            FileManager.default.temporaryDirectory.path + "/custody-demo-\(ProcessInfo.processInfo.processIdentifier)"
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700]
         )
@@ -121,7 +122,9 @@ struct Demo: AsyncParsableCommand {
             outcomes.append(outcome(platform, books, result))
             say("\(platform.name): the books (yuan)\n\(books.table)")
             say(books.violations.isEmpty ? "    proved: no violation" : "    VIOLATIONS: \(books.violations)")
-            say(books.differences.isEmpty ? "    agrees with the bank to the fen" : "    DIFFERS FROM THE BANK: \(books.differences)")
+            say(
+                books.differences.isEmpty
+                    ? "    agrees with the bank to the fen" : "    DIFFERS FROM THE BANK: \(books.differences)")
         }
         if json { print(JSON(dictionaryLiteral: ("platforms", .array(outcomes))).text) }
         return passed

@@ -15,7 +15,8 @@ struct DemoBooks: Sendable {
     static func read(_ platform: DemoPlatform, _ world: DemoWorld) async throws -> DemoBooks {
         guard let id = ID<Tenant>(platform.tenant) else { throw DemoFailure(description: "the platform has no id") }
         let violations = try await world.store.withTenant(id) { try await $0.ledgerViolations() }.map(\.description)
-        let balances = try await world.http.call(.GET, "\(world.api)/v1/balances", key: platform.key)["data"]?.array ?? []
+        let balances =
+            try await world.http.call(.GET, "\(world.api)/v1/balances", key: platform.key)["data"]?.array ?? []
         let bank = try await world.http.call(.GET, "\(world.bank)/control/markets/\(platform.market)/balances")
         let shops = try await world.http.list("\(world.api)/v1/sub-merchants", key: platform.key)
         return DemoBooks(
@@ -51,7 +52,9 @@ struct DemoBooks: Sendable {
         }
         let fee = accounts.first { $0["type"]?.string == "FEE" }
         pairs.append(("commission", sum(party, owner: "platform"), fee?["total_fen"]?.integer ?? .min))
-        var differences = pairs.filter { $0.ours != $0.theirs }.map { "\($0.0): \($0.ours) fen here, \($0.theirs) there" }
+        var differences = pairs.filter { $0.ours != $0.theirs }.map {
+            "\($0.0): \($0.ours) fen here, \($0.theirs) there"
+        }
         if bank["invariant_ok"]?.bool != true { differences.append("the bank's own books do not balance") }
         return differences
     }
@@ -61,9 +64,15 @@ struct DemoBooks: Sendable {
         var totals: [(name: String, fen: Int64)] = []
         for balance in balances {
             let owner = balance["owner"]?.string ?? ""
-            let name = (balance["account"]?.string ?? "") + (owner.hasPrefix("sub_") ? " (sub-merchants)" : owner == "platform" ? "" : " \(owner)")
+            let name =
+                (balance["account"]?.string ?? "")
+                + (owner.hasPrefix("sub_") ? " (sub-merchants)" : owner == "platform" ? "" : " \(owner)")
             let fen = balance["balance"]?.integer ?? 0
-            if let index = totals.firstIndex(where: { $0.name == name }) { totals[index].fen += fen } else { totals.append((name, fen)) }
+            if let index = totals.firstIndex(where: { $0.name == name }) {
+                totals[index].fen += fen
+            } else {
+                totals.append((name, fen))
+            }
         }
         return totals.map { line in
             let name = line.name.padding(toLength: 28, withPad: " ", startingAt: 0)

@@ -35,7 +35,8 @@ struct DemoClient: Sendable {
         let bytes = Array(try await response.body.collect(upTo: 16 << 20).readableBytesView)
         guard (200..<300).contains(response.status.code) else {
             throw DemoFailure(
-                description: "\(method) \(url) answered \(response.status.code): \(String(decoding: bytes.prefix(500), as: UTF8.self))"
+                description:
+                    "\(method) \(url) answered \(response.status.code): \(String(decoding: bytes.prefix(500), as: UTF8.self))"
             )
         }
         return bytes.isEmpty ? .null : (try? JSON(parsing: bytes)) ?? .string(String(decoding: bytes, as: UTF8.self))

@@ -38,8 +38,10 @@ extension DemoDay {
             let answer = try await api(
                 .POST, "/orders",
                 [
-                    "out_order_no": .string("T\(number)"), "amount": JSON(amount), "description": .string("示例订单 \(number)"),
-                    "payer": .string("buyer-\(number % 97)"), "split_mode": number % 2 == 0 ? "immediate" : "on_confirmation",
+                    "out_order_no": .string("T\(number)"), "amount": JSON(amount),
+                    "description": .string("示例订单 \(number)"),
+                    "payer": .string("buyer-\(number % 97)"),
+                    "split_mode": number % 2 == 0 ? "immediate" : "on_confirmation",
                     "parts": .array(parts),
                 ],
                 headers: ["Idempotency-Key": "order-\(number)"]
@@ -73,7 +75,8 @@ extension DemoDay {
             )
         }
         try await until("all payments succeeded", within: .seconds(60), every: .milliseconds(400)) {
-            try await world.http.list("\(world.api)/v1/payments?state=succeeded", key: platform.key).count == placed.count
+            try await world.http.list("\(world.api)/v1/payments?state=succeeded", key: platform.key).count
+                == placed.count
         }
         try await quiet()
     }
@@ -109,7 +112,9 @@ extension DemoDay {
         let payments = try await world.http.list("\(world.api)/v1/payments?state=succeeded", key: platform.key)
         func serial(_ channel: String, _ skip: Int) throws -> JSON {
             let list = payments.filter { $0["channel"]?.string == channel && $0["refunded"]?.integer == 0 }
-            guard list.count > skip, let serial = list[skip]["serial"] else { throw DemoFailure(description: "no payment to plant on") }
+            guard list.count > skip, let serial = list[skip]["serial"] else {
+                throw DemoFailure(description: "no payment to plant on")
+            }
             return serial
         }
         let weChat: JSON = .string(platform.mchid)
@@ -119,7 +124,10 @@ extension DemoDay {
                 world.alipay,
                 ["merchant": .string(platform.appID), "kind": "late", "out_trade_no": try serial("alipay", 3)]
             ),
-            (world.weChat, ["merchant": weChat, "kind": "fee", "out_trade_no": try serial("wechat_pay", 5), "fee_fen": 999]),
+            (
+                world.weChat,
+                ["merchant": weChat, "kind": "fee", "out_trade_no": try serial("wechat_pay", 5), "fee_fen": 999]
+            ),
         ]
         for (address, plant) in plants { try await world.http.call(.POST, "\(address)/control/plant", plant) }
         return plants.count
@@ -151,7 +159,9 @@ extension DemoDay {
         let all = try await withdrawals(nil)
         guard !all.isEmpty else { throw DemoFailure(description: "nothing was paid out") }
         let open = all.filter { $0["state"]?.string != "succeeded" }
-        guard open.isEmpty else { throw DemoFailure(description: "\(open.count) withdrawals are \(open[0]["state"]?.string ?? "")") }
+        guard open.isEmpty else {
+            throw DemoFailure(description: "\(open.count) withdrawals are \(open[0]["state"]?.string ?? "")")
+        }
         return all.count
     }
 

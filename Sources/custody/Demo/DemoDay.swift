@@ -47,7 +47,9 @@ struct DemoDay: Sendable {
         try await throughTheNight(to: firstDay.advanced(by: 1))
         let found = try await discrepancies()
         result.found = found.count
-        say("T+1: statements and bank files matched, \(found.count) discrepancies: \(found.compactMap { $0["kind"]?.string }.sorted())")
+        say(
+            "T+1: statements and bank files matched, \(found.count) discrepancies: \(found.compactMap { $0["kind"]?.string }.sorted())"
+        )
 
         result.withdrawals = try await paidOut()
         say("\(result.withdrawals) withdrawals paid out")
@@ -71,7 +73,9 @@ struct DemoDay: Sendable {
 
     /// Sets all clocks forward, the counterparties' first: the platform is the last to know what time it is.
     func setClock(_ instant: Instant) async throws {
-        let counterparties = [(world.alipay, platform.appID), (world.weChat, platform.mchid), (world.bank, platform.market)]
+        let counterparties = [
+            (world.alipay, platform.appID), (world.weChat, platform.mchid), (world.bank, platform.market),
+        ]
         for (address, merchant) in counterparties {
             try await world.http.call(
                 .PUT, "\(address)/control/clock", ["merchant": .string(merchant), "now": .string(instant.rfc3339)]
@@ -79,7 +83,6 @@ struct DemoDay: Sendable {
         }
         try await api(.POST, "/test-clock", ["now": .string(instant.rfc3339)])
     }
-
 
     /// Lets the hours pass until a day's statements are in and matched: lumps at two, bills from nine, files from half past ten.
     private func throughTheNight(to day: BusinessDate) async throws {
@@ -103,8 +106,10 @@ struct DemoDay: Sendable {
             let answer = try await api(
                 .POST, "/sub-merchants",
                 [
-                    "out_sub_merchant_no": .string("shop-\(number)"), "kind": "company", "display_name": .string("示例商户\(number)"),
-                    "name": .string("示例商户\(number)有限公司"), "certificate_number": .string("91310000MA1K0000\(padded(number))"),
+                    "out_sub_merchant_no": .string("shop-\(number)"), "kind": "company",
+                    "display_name": .string("示例商户\(number)"),
+                    "name": .string("示例商户\(number)有限公司"),
+                    "certificate_number": .string("91310000MA1K0000\(padded(number))"),
                     "legal_person": ["name": "张三", "id_number": .string("31010119900101\(padded(number))")],
                     "contact": ["name": "李四", "mobile": .string("1380000\(padded(number))")],
                 ]
@@ -125,7 +130,8 @@ struct DemoDay: Sendable {
         try await api(
             .POST, "/sub-merchants/\(id)/settlement-account",
             [
-                "account_number": .string("62170000\(Int.random(in: 10_000_000...99_999_999))"), "account_name": "示例商户有限公司",
+                "account_number": .string("62170000\(Int.random(in: 10_000_000...99_999_999))"),
+                "account_name": "示例商户有限公司",
                 "mobile": "13800000000", "bank_name": "示例银行", "is_corporate": true, "verification": "small_amount",
             ]
         )
@@ -150,7 +156,9 @@ struct DemoDay: Sendable {
     // MARK: Calls
 
     @discardableResult
-    func api(_ method: HTTPVerb, _ path: String, _ body: JSON? = nil, headers: [String: String] = [:]) async throws -> JSON {
+    func api(
+        _ method: HTTPVerb, _ path: String, _ body: JSON? = nil, headers: [String: String] = [:]
+    ) async throws -> JSON {
         try await world.http.call(method, "\(world.api)/v1\(path)", key: platform.key, headers: headers, body)
     }
 

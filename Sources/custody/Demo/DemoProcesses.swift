@@ -12,7 +12,9 @@ final class DemoProcesses {
     ///   - directory: Where each process writes its log.
     ///   - environment: Settings that all of them share.
     init(directory: String, environment: [String: String]) throws {
-        guard let path = Bundle.main.executablePath else { throw DemoFailure(description: "this executable has no path") }
+        guard let path = Bundle.main.executablePath else {
+            throw DemoFailure(description: "this executable has no path")
+        }
         executable = path
         self.directory = directory
         self.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
@@ -22,7 +24,9 @@ final class DemoProcesses {
     func start(_ name: String, _ arguments: [String]) throws {
         let log = "\(directory)/\(name).log"
         try writePrivate(Data(), to: log)
-        guard let output = FileHandle(forWritingAtPath: log) else { throw DemoFailure(description: "\(log) cannot be written") }
+        guard let output = FileHandle(forWritingAtPath: log) else {
+            throw DemoFailure(description: "\(log) cannot be written")
+        }
         let process = make(arguments)
         process.standardOutput = output
         process.standardError = output

@@ -27,7 +27,9 @@ struct DemoPlatform: Sendable {
     let commissionAccount: String
 
     /// Provisions a platform the way an operator does: through the CLI, with accounts at every counterparty.
-    static func provision(_ name: String, number: Int, _ world: DemoWorld, _ processes: DemoProcesses) async throws -> DemoPlatform {
+    static func provision(
+        _ name: String, number: Int, _ world: DemoWorld, _ processes: DemoProcesses
+    ) async throws -> DemoPlatform {
         let created = try JSON(parsing: try processes.run(["tenant", "create", "--name", name, "--sandbox", "--json"]))
         guard let tenant = created["id"]?.string, let token = created["callback_token"]?.string else {
             throw DemoFailure(description: "the platform was not provisioned")
@@ -42,7 +44,8 @@ struct DemoPlatform: Sendable {
         try await linkAlipay(tenant, appID, market, world, processes)
         _ = try processes.run(["tenant", "terms", "--tenant", tenant, "--days", "1"])
         return DemoPlatform(
-            name: name, tenant: tenant, key: key, market: market, mchid: mchid, appID: appID, commissionAccount: bankAccounts
+            name: name, tenant: tenant, key: key, market: market, mchid: mchid, appID: appID,
+            commissionAccount: bankAccounts
         )
     }
 
@@ -85,7 +88,9 @@ struct DemoPlatform: Sendable {
                 "market_id": .string(market), "remit_url": .string("\(world.bank)/control/credits"),
             ]
         )
-        guard let platformKeys = answer["platform_keys"] else { throw DemoFailure(description: "WeChat Pay gave no keys") }
+        guard let platformKeys = answer["platform_keys"] else {
+            throw DemoFailure(description: "WeChat Pay gave no keys")
+        }
         try link(
             tenant, "wechat_pay",
             [
@@ -112,7 +117,8 @@ struct DemoPlatform: Sendable {
         try link(
             tenant, "alipay",
             [
-                "gateway_url": .string("\(world.alipay)/gateway.do"), "app_id": .string(appID), "seller_id": .string(seller),
+                "gateway_url": .string("\(world.alipay)/gateway.do"), "app_id": .string(appID),
+                "seller_id": .string(seller),
                 "app_private_key_pem": .string(keys.privatePEM), "alipay_public_key_pem": pem, "fee_basis_points": 60,
             ], world, processes
         )
