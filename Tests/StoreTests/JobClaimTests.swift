@@ -13,7 +13,7 @@ struct JobClaimTests {
                 """
                 INSERT INTO custody.job (tenant_id, queue, id, kind, subject)
                 SELECT \(tenant), 'webhooks', ('018f0000-0000-7000-8000-' || lpad(to_hex(\(second) + n), 12, '0'))::uuid,
-                       'deliver_event', n::text
+                       'settle', n::text
                   FROM generate_series(1, \(count)) AS n
                 """
             )

@@ -78,7 +78,8 @@ extension Store {
                      CROSS JOIN LATERAL (
                           SELECT r.tenant_id, r.id FROM job r
                            WHERE r.queue = \(queue.rawValue) AND r.tenant_id = l.tenant_id AND r.lease_until IS NULL
-                             AND r.id > l.after
+                             -- While versions are mixed, a kind that this one does not know is left for one that does.
+                             AND r.id > l.after AND r.kind = ANY (\(JobKind.allCases.map(\.rawValue)))
                            ORDER BY r.id
                            LIMIT \(share)
                              FOR UPDATE SKIP LOCKED
