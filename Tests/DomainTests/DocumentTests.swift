@@ -100,7 +100,9 @@ struct DocumentTests {
         #expect(Set(kinds) == Set(accounts.map(\.kind)))
         let listed = rows.filter { kinds.contains($0[0]) && ["debit", "credit"].contains($0[1]) }
             .map { "\($0[0]) \($0[1]) \($0[2])" }
-        let chart = accounts.map { "\($0.kind) \($0.isDebitNormal ? "debit" : "credit") \($0.isGuarded ? "yes" : "no")" }
+        let chart = accounts.map {
+            "\($0.kind) \($0.isDebitNormal ? "debit" : "credit") \($0.isGuarded ? "yes" : "no")"
+        }
         #expect(Set(listed) == Set(chart), "\(Set(chart).symmetricDifference(listed))")
     }
 }
