@@ -1,3 +1,0 @@
-import Testing
-
-@Test func `DomainTests placeholder`() { #expect(Bool(true)) }
