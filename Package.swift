@@ -114,8 +114,8 @@ let package = Package(
         tests(
             "WorkerTests",
             [
-                "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", "CustodyWorkers", "Postgres",
-                "TestSupport",
+                "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire",
+                "CustodyWorkers", "Postgres", "TestSupport", httpClient, lifecycle, logging,
             ]
         ),
         tests(

@@ -98,12 +98,16 @@ CREATE TABLE discrepancy (
     due_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
     resolved_at timestamptz,
+    -- A corrected file no longer shows it, or shows other figures: a later file may open it anew, as another row.
+    is_withdrawn boolean NOT NULL DEFAULT false,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, reconciliation_id) REFERENCES reconciliation (tenant_id, id),
-    -- Running again finds the same things, and does not find them twice.
-    CONSTRAINT discrepancy_once UNIQUE (tenant_id, channel, business_date, kind, reference),
-    CONSTRAINT discrepancy_resolved CHECK ((state = 'resolved') = (resolved_at IS NOT NULL))
+    CONSTRAINT discrepancy_resolved CHECK ((state = 'resolved') = (resolved_at IS NOT NULL)),
+    CONSTRAINT discrepancy_withdrawn CHECK (state = 'resolved' OR NOT is_withdrawn)
 );
+-- Running again finds the same things, and does not find them twice.
+CREATE UNIQUE INDEX discrepancy_once ON discrepancy (tenant_id, channel, business_date, kind, reference)
+WHERE NOT is_withdrawn;
 CREATE INDEX discrepancy_open ON discrepancy (tenant_id, due_at) WHERE state <> 'resolved';
 CREATE INDEX discrepancy_reference ON discrepancy (tenant_id, reference);
 

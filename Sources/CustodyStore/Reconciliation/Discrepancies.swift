@@ -77,7 +77,7 @@ extension TenantTransaction {
                   \(differences.map(\.ours)), \(differences.map(\.theirs)), \(differences.map(\.bank)),
                   \(differences.map(\.suspense))
               ) AS d (id, kind, reference, payment_id, refund_id, our_fen, their_fen, bank_fen, suspense_fen)
-            ON CONFLICT ON CONSTRAINT discrepancy_once DO NOTHING
+            ON CONFLICT (tenant_id, channel, business_date, kind, reference) WHERE NOT is_withdrawn DO NOTHING
             RETURNING id, kind, reference, suspense_fen
             """
         )
@@ -98,16 +98,21 @@ extension TenantTransaction {
         try await book(entries)
     }
 
-    /// Resolves what a corrected file of the same day no longer shows: its money goes back from suspense.
+    /// Withdraws what a corrected file of the same day no longer shows, or shows with other figures: its money goes back
+    /// from suspense, and what the file shows instead is opened anew.
     func withdrawOpenings(notIn differences: [Difference], _ channel: ChannelKind, _ date: BusinessDate) async throws {
         let gone = try await rows(
             """
-            UPDATE discrepancy d SET state = 'resolved', resolved_at = \(now)
+            UPDATE discrepancy d SET state = 'resolved', resolved_at = \(now), is_withdrawn = true
              WHERE d.tenant_id = \(tenantID) AND d.channel = \(channel.rawValue) AND d.business_date = \(date)
                AND d.state = 'open'
                AND NOT EXISTS (
-                   SELECT FROM unnest(\(differences.map(\.kind)), \(differences.map(\.reference))) AS f (kind, reference)
-                    WHERE f.kind = d.kind AND f.reference = d.reference
+                   SELECT FROM unnest(
+                              \(differences.map(\.kind)), \(differences.map(\.reference)), \(differences.map(\.ours)),
+                              \(differences.map(\.theirs)), \(differences.map(\.bank)), \(differences.map(\.suspense))
+                          ) AS f (kind, reference, our_fen, their_fen, bank_fen, suspense_fen)
+                    WHERE (f.kind, f.reference, f.suspense_fen) = (d.kind, d.reference, d.suspense_fen)
+                      AND (f.our_fen, f.their_fen, f.bank_fen) IS NOT DISTINCT FROM (d.our_fen, d.their_fen, d.bank_fen)
                )
             RETURNING d.id, d.suspense_fen
             """

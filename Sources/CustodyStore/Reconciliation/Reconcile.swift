@@ -86,8 +86,8 @@ extension TenantTransaction {
                 )
             )
         }
-        try await open(differences, in: id, channel, date)
         try await withdrawOpenings(notIn: differences, channel, date)
+        try await open(differences, in: id, channel, date)
         let feesInDoubt = differences.filter { $0.kind == "fee" }.map(\.suspense).sum()
         let fees = totals.fees + feesInDoubt
         try await chargeFees(fees, reconciliation: id, channel, date)

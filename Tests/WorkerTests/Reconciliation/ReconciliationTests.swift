@@ -1,0 +1,169 @@
+import CustodyDomain
+import CustodyStore
+import CustodyWire
+import CustodyWorkers
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+/// Real bills and bank files, imported as an operator does, matched against receipts made from the same files.
+@Suite struct ReconciliationTests {
+    @Test func `the folder holds bills of both channels, and a bank's files`() {
+        #expect(Bill.names.contains { $0.hasPrefix("wechat_") } && Bill.names.contains { $0.hasPrefix("alipay_") })
+        #expect(!Bill.bankNames.isEmpty)
+    }
+
+    @Test(arguments: Bill.names)
+    func `a bill matches receipts made from it without a difference`(_ name: String) async throws {
+        let day = try await ReconciledDay.make(from: Bill(named: name))
+        #expect(try await day.keep(day.bill.bytes, day.bill.subject, named: name))
+        #expect(try await day.keep(day.bill.bytes, day.bill.subject, named: name) == false)
+        try await day.keepBankFile()
+        #expect(try await day.reconcile() == [])
+        try await day.expectClearing()
+        #expect(try await day.world.balance(.suspense) == .zero)
+    }
+
+    @Test(arguments: Bill.names)
+    func `a bill written again says the same`(_ name: String) throws {
+        let bill = try Bill(named: name)
+        let again = try bill.subject.read(bill.rewritten(bill.content.lines))
+        #expect(again.lines.withoutPlaces == bill.content.lines.withoutPlaces)
+    }
+
+    @Test(arguments: Bill.names)
+    func `exactly what a changed copy plants is found, and a corrected file takes it back`(_ name: String) async throws
+    {
+        let day = try await ReconciledDay.make(from: Bill(named: name))
+        let lines = day.bill.content.lines
+        let (changed, planted) = Planted.change(lines, by: Fen(1))
+        #expect(planted.count >= 3)
+        try await day.keepBill(of: changed, named: "changed")
+        try await day.keepBankFile()
+        #expect(try await day.reconcile() == planted)
+        try await day.expectClearing()
+
+        // The correction takes everything back.
+        try await day.keep(day.bill.bytes, day.bill.subject, named: name)
+        #expect(try await day.reconcile() == [])
+        try await day.expectClearing()
+        #expect(try await day.world.balance(.suspense) == .zero)
+
+        // A third file brings the same places back with other amounts.
+        let (worse, plantedAgain) = Planted.change(lines, by: Fen(2))
+        try await day.keepBill(of: worse, named: "worse")
+        #expect(try await day.reconcile() == plantedAgain)
+        try await day.expectClearing()
+    }
+
+    @Test(arguments: Bill.names)
+    func `a corrected file that changes an open difference books only the change`(_ name: String) async throws {
+        let day = try await ReconciledDay.make(from: Bill(named: name))
+        try await day.keepBankFile()
+        for step in [Fen(1), Fen(2), Fen(3)] {
+            let (changed, planted) = Planted.change(day.bill.content.lines, by: step)
+            try await day.keepBill(of: changed, named: "changed by \(step.value)")
+            #expect(try await day.reconcile() == planted)
+            try await day.expectClearing()
+        }
+    }
+
+    @Test(arguments: Bill.names)
+    func `what a channel reports a day late clears itself`(_ name: String) async throws {
+        let bill = try Bill(named: name)
+        guard let late = bill.content.lines.last(where: { $0.kind == .payment && $0.status != "FAIL" }),
+            !bill.content.lines.contains(where: { $0.parentReference == late.reference })
+        else { return }
+        let day = try await ReconciledDay.make(from: bill)
+        // The lump of the day lacks it too.
+        try await day.credit("C1-late", -[late].net)
+        try await day.keepBill(of: bill.content.lines.filter { $0.reference != late.reference }, named: "without it")
+        try await day.keepBankFile(of: bill.content.lines.filter { $0.reference != late.reference })
+        let shortage = Planted(kind: "shortage", reference: late.reference, suspense: -late.amount)
+        #expect(try await day.reconcile() == [shortage])
+
+        let next = bill.date.advanced(by: 1)
+        var line = late
+        line.occurredAt = next.start + .seconds(60)
+        try await day.keepBill(of: [line], on: next, named: "with it")
+        try await day.keepBankFile(of: [line], on: next)
+        try await day.credit("C2", [line].net, for: next)
+        #expect(try await day.reconcile(next) == [])
+        #expect(try await day.world.balance(.suspense) == .zero)
+        try await day.expectClearing()
+        // The day before stays as it is, however often it is matched.
+        #expect(try await day.reconcile() == [])
+        #expect(try await day.world.balance(.suspense) == .zero)
+    }
+
+    @Test func `whoever proposes a resolution does not approve it, says the verb and says the database`() async throws {
+        let day = try await ReconciledDay.make(from: Bill(named: try #require(Bill.names.first)))
+        let (changed, planted) = Planted.change(day.bill.content.lines, by: Fen(1))
+        try await day.keepBill(of: changed, named: "changed")
+        try await day.keepBankFile()
+        #expect(try await day.reconcile() == planted)
+        let open = try await day.world.run {
+            try await $0.discrepancies(state: .open, on: nil, before: nil, limit: 1000)
+        }
+        let discrepancy = try #require(open.first { $0.suspense != .zero })
+        let proposal = try await day.world.run {
+            try await $0.propose(.writeOff, for: discrepancy.id, note: "a fen", by: "alice")
+        }
+        #expect(try await day.world.violations() == [])
+        let refused = try await rejection {
+            _ = try await day.world.run { try await $0.decide(proposal.id, approve: true, by: "alice") }
+        }
+        #expect(refused == .fourEyes)
+        await #expect {
+            try await day.world.test.withConnection(as: .superuser) { connection in
+                _ = try await connection.query(
+                    """
+                    UPDATE custody.resolution SET state = 'approved', checker = maker, decided_at = now()
+                     WHERE id = \(proposal.id)
+                    """)
+            }
+        } throws: { ($0 as? PostgresError)?.sqlState == "23514" }
+
+        let writtenOff = try await day.world.balance(.writeOff)
+        _ = try await day.world.run { try await $0.decide(proposal.id, approve: true, by: "bob") }
+        #expect(try await day.world.balance(.writeOff) == writtenOff + discrepancy.suspense)
+        #expect(try await day.world.violations() == [])
+        // Matching again leaves what people decided as it is.
+        #expect(
+            try await day.reconcile()
+                == planted.filter { $0.reference != discrepancy.reference || $0.kind != discrepancy.kind })
+    }
+
+    @Test(arguments: Bill.bankNames)
+    func `a bank's file is kept whole, once`(_ name: String) async throws {
+        let bytes = try Bill.bytes(of: name)
+        let ok = try Bill.bytes(of: String(name.dropLast(4)) + ".ok")
+        let content = try CWP1File(parsing: bytes, ok: ok).content()
+        let world = try await TestStore.make().world()
+        let subject = StatementSubject(source: .bank, form: content.form, date: try #require(content.date))
+        for isNew in [true, false] {
+            let kept = try await world.run { tx in
+                try await tx.keep(subject.read(bytes), subject: subject, fileName: name, bytes: bytes)
+            }
+            #expect(kept.isNew == isNew)
+            #expect(kept.statement.lineCount == content.lines.count)
+        }
+        #expect(try await world.violations() == [])
+    }
+
+    @Test func `files of other forms are refused whole, whatever they are said to be`() throws {
+        let others = Bill.files.filter {
+            !Bill.names.contains($0) && !Bill.bankNames.contains($0) && !$0.hasSuffix(".ok")
+        }
+        #expect(!others.isEmpty)
+        for name in others {
+            let bytes = try Bill.bytes(of: name)
+            guard !bytes.isEmpty else { continue }
+            for source in StatementSource.allCases {
+                let subject = StatementSubject(source: source, form: "trade", date: BusinessDate(daysSinceEpoch: 0))
+                #expect(throws: StatementDefect.self, "\(name) as \(source)") { try subject.read(bytes) }
+            }
+        }
+    }
+}
