@@ -2,7 +2,10 @@ import CustodyDomain
 import Postgres
 
 /// The lease of a job was lost: another worker has it now, and this one's effects must not be committed.
-public struct LeaseLost: Error, Sendable {}
+public struct LeaseLost: Error, Sendable {
+    /// Makes the error.
+    public init() {}
+}
 
 extension TenantTransaction {
     /// Ends this run of a job, in the transaction of its effects.
