@@ -79,7 +79,7 @@ extension Store {
         // Made two days ahead, so that nobody needs to hurry.
         _ = try await connection.query(
             """
-            SELECT keep_job_history(\(Store.historyDays))
+            SELECT keep_job_history(\(Store.historyDays)::int)
              WHERE to_regclass(
                        'custody.job_done_' || to_char((now() AT TIME ZONE 'UTC')::date + 1, 'YYYYMMDD')
                    ) IS NULL

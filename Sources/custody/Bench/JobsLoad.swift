@@ -23,6 +23,9 @@ struct JobsLoad {
         case ownTransaction
     }
 
+    /// A job was taken from under the bench, which nobody else works on.
+    struct Lost: Error {}
+
     let store: Store
     let app: Pool
     let system: Pool
@@ -114,7 +117,7 @@ struct JobsLoad {
                     switch ending {
                     case .pipelined:
                         let ended = try await self.store.retire(mine)
-                        guard ended.count == mine.count else { throw LeaseLost() }
+                        guard ended.count == mine.count else { throw Lost() }
                     case .ownTransaction:
                         for job in mine {
                             try await self.store.withTenant(job.tenantID) { try await $0.finish(job, .done) }
