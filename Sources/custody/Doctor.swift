@@ -26,11 +26,15 @@ struct Doctor: AsyncParsableCommand {
                 findings.append(try await system.inspectKeys())
                 let applied = try await system.lastMigration()
                 findings.append(
-                    Finding("\(applied) of \(known) migrations are applied", remedy: applied < known ? "run custody migrate up" : nil)
+                    Finding(
+                        "\(applied) of \(known) migrations are applied",
+                        remedy: applied < known ? "run custody migrate up" : nil)
                 )
                 let skew = abs((WallClock.now() - system.now).components.seconds)
                 findings.append(
-                    Finding("this machine's clock is \(skew) s off the database's", remedy: skew > 30 ? "synchronise both clocks" : nil)
+                    Finding(
+                        "this machine's clock is \(skew) s off the database's",
+                        remedy: skew > 30 ? "synchronise both clocks" : nil)
                 )
                 return findings
             }
@@ -39,7 +43,9 @@ struct Doctor: AsyncParsableCommand {
             print(JSON.array(findings.map { ["finding": .string($0.text), "remedy": JSON($0.remedy)] }).text)
         } else {
             for finding in findings {
-                print((finding.remedy == nil ? "ok    " : "TO DO ") + finding.text + (finding.remedy.map { "\n      \($0)" } ?? ""))
+                print(
+                    (finding.remedy == nil ? "ok    " : "TO DO ") + finding.text
+                        + (finding.remedy.map { "\n      \($0)" } ?? ""))
             }
         }
         if findings.contains(where: { $0.remedy != nil }) { throw ExitCode(1) }

@@ -34,7 +34,8 @@ extension JSON {
         switch value {
         case .string(let text): self = .string(text)
         case .stringConvertible(let value): self = .string(value.description)
-        case .dictionary(let members): self = .object(members.sorted { $0.key < $1.key }.map { .init($0.key, JSON($0.value)) })
+        case .dictionary(let members):
+            self = .object(members.sorted { $0.key < $1.key }.map { .init($0.key, JSON($0.value)) })
         case .array(let values): self = .array(values.map { JSON($0) })
         }
     }

@@ -65,7 +65,8 @@ struct Work: AsyncParsableCommand {
             migration: try Migrator(directory: directory).migrations.count, metrics: metrics, logger: logger
         )
         let group = ServiceGroup(
-            configuration: .init(services: [operations, worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            configuration: .init(
+                services: [operations, worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         )
         try await group.run()
         await store.close()

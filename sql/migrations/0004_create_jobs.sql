@@ -10,7 +10,7 @@ CREATE TABLE queue (
     is_paused boolean NOT NULL DEFAULT false
 );
 INSERT INTO queue (name)
-VALUES ('callbacks'), ('instructions'), ('queries'), ('statements'), ('reconciliation'), ('settlement'), ('webhooks');
+VALUES ('callbacks'), ('payments'), ('instructions'), ('queries'), ('statements'), ('reconciliation'), ('settlement'), ('webhooks');
 
 -- Ready and running jobs only, so that what is polled stays small.
 CREATE TABLE job (

@@ -31,7 +31,10 @@ extension SystemTransaction {
                 let isOld = (Int(value) ?? 0) < 150_000
                 findings.append(Finding("PostgreSQL \(value)", remedy: isOld ? "use PostgreSQL 15 or later" : nil))
             } else {
-                findings.append(Finding("\(name) is \(value)", remedy: value == "off" ? "set \(name) = on: acknowledged money must survive a crash" : nil))
+                findings.append(
+                    Finding(
+                        "\(name) is \(value)",
+                        remedy: value == "off" ? "set \(name) = on: acknowledged money must survive a crash" : nil))
             }
         }
         for row in try await rows(
@@ -57,7 +60,9 @@ extension SystemTransaction {
         ).map { try $0.get("relname") }
         findings.append(
             Finding(
-                bare.isEmpty ? "row-level security is forced on every tenant table" : "not forced on \(bare.joined(separator: ", "))",
+                bare.isEmpty
+                    ? "row-level security is forced on every tenant table"
+                    : "not forced on \(bare.joined(separator: ", "))",
                 remedy: bare.isEmpty ? nil : "ALTER TABLE … FORCE ROW LEVEL SECURITY"
             )
         )
@@ -76,7 +81,8 @@ extension SystemTransaction {
         }
         return Finding(
             "the data keys of \(tenants.count - closed.count) of \(tenants.count) tenants open",
-            remedy: closed.isEmpty ? nil : "give the key-encryption key that \(closed.joined(separator: ", ")) was made with"
+            remedy: closed.isEmpty
+                ? nil : "give the key-encryption key that \(closed.joined(separator: ", ")) was made with"
         )
     }
 }
