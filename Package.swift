@@ -98,7 +98,10 @@ let package = Package(
         // Tests.
         .target(
             name: "TestSupport",
-            dependencies: ["CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", logging],
+            dependencies: [
+                "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire", "Postgres",
+                httpClient, logging,
+            ],
             path: "Tests/TestSupport",
             swiftSettings: strict
         ),
@@ -126,6 +129,8 @@ let package = Package(
                 logging, nio, nioHTTP1, yams,
             ]
         ),
+        // These run the built executable: they find it beside themselves.
+        tests("EndToEndTests", ["CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", "TestSupport"]),
         tests("TidyTests", []),
     ]
 )

@@ -2,7 +2,6 @@ import CustodyDomain
 import CustodyStore
 import CustodyWire
 import CustodyWorkers
-import Postgres
 import TestSupport
 import Testing
 
@@ -46,10 +45,7 @@ struct ReconciledDay: Sendable {
         let order = try await world.order([(shop, line.amount)])
         let payment = try await world.payingPayment(of: order.id, channel: bill.channel)
         // Serials are ours to give; the bill's were given by whoever made it.
-        try await world.test.withConnection(as: .superuser) { connection in
-            _ = try await connection.query(
-                "UPDATE custody.payment SET serial = \(line.reference) WHERE id = \(payment.id)")
-        }
+        try await world.setSerial(line.reference, of: payment.id)
         let success = try await world.run { tx in
             try await tx.succeed(
                 payment.id, transactionNumber: line.counterpartNumber, paidAt: line.occurredAt, payerID: nil)
@@ -64,9 +60,7 @@ struct ReconciledDay: Sendable {
                 of: payment, outRefundNo: line.reference, amount: line.amount, parts: nil, reason: nil
             ).id
         }
-        try await world.test.withConnection(as: .superuser) { connection in
-            _ = try await connection.query("UPDATE custody.refund SET serial = \(line.reference) WHERE id = \(id)")
-        }
+        try await world.setSerial(line.reference, of: id)
         try await world.run { tx in
             switch line.status {
             case "SUCCESS", "退款": try await tx.succeedRefund(id, refundNumber: nil, at: line.occurredAt)
@@ -112,10 +106,10 @@ struct ReconciledDay: Sendable {
     /// - Returns: The day's open discrepancies.
     func reconcile(_ date: BusinessDate? = nil) async throws -> [Planted] {
         let first = try await once(date ?? bill.date)
-        let postings = try await postingCount()
+        let postings = try await world.postingCount()
         let second = try await once(date ?? bill.date)
         #expect(first == second)
-        #expect(try await postingCount() == postings, "running again booked something")
+        #expect(try await world.postingCount() == postings, "running again booked something")
         #expect(try await world.violations() == [])
         let suspense = try await world.balance(.suspense)
         let open = try await world.run { try await $0.discrepancies(state: .open, on: nil, before: nil, limit: 1000) }
@@ -136,14 +130,6 @@ struct ReconciledDay: Sendable {
             try await tx.discrepancies(state: .open, on: date, before: nil, limit: 1000)
                 .map { Planted(kind: $0.kind, reference: $0.reference, suspense: $0.suspense) }
         }.sorted()
-    }
-
-    private func postingCount() async throws -> Int {
-        try await world.test.withConnection(as: .superuser) { connection in
-            let rows = try await connection.query(
-                "SELECT count(*) AS count FROM custody.posting WHERE tenant_id = \(world.tenantID)")
-            return try #require(rows.first).get("count")
-        }
     }
 
     /// What the channel still owes: nothing, but for refunds that are listed and not finished yet, and for what was paid

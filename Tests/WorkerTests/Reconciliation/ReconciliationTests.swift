@@ -116,13 +116,7 @@ import Testing
         }
         #expect(refused == .fourEyes)
         await #expect {
-            try await day.world.test.withConnection(as: .superuser) { connection in
-                _ = try await connection.query(
-                    """
-                    UPDATE custody.resolution SET state = 'approved', checker = maker, decided_at = now()
-                     WHERE id = \(proposal.id)
-                    """)
-            }
+            try await day.world.approveByItsMaker(proposal.id)
         } throws: { ($0 as? PostgresError)?.sqlState == "23514" }
 
         let writtenOff = try await day.world.balance(.writeOff)

@@ -1,0 +1,42 @@
+import AsyncHTTPClient
+import CustodyConnectors
+import CustodyDomain
+import CustodyStore
+import CustodyWorkers
+import Logging
+import Postgres
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+extension SimulatedMarket {
+    /// Runs a test in a market whose jobs a worker of this process does; at the end everything must be in order.
+    static func working(_ body: @Sendable (SimulatedMarket) async throws -> Void) async throws {
+        try await run { market in
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            var configuration = Worker.Configuration()
+            configuration.callbackBaseURL = market.callbackBase
+            configuration.concurrency = 2
+            configuration.pollInterval = .milliseconds(50)
+            let worker = Worker(
+                store: market.world.store,
+                listener: Listener(
+                    configuration: try await market.world.test.configuration(.system), logger: logger),
+                counterparties: Counterparties(outbound: Outbound(client: .shared, timeout: .seconds(2))),
+                configuration: configuration, logger: logger)
+            let group = ServiceGroup(services: [worker], logger: logger)
+            let working = Task { try await group.run() }
+            do {
+                try await body(market)
+            } catch {
+                await group.triggerGracefulShutdown()
+                try? await working.value
+                throw error
+            }
+            await group.triggerGracefulShutdown()
+            try await working.value
+            #expect(try await market.world.violations() == [])
+            #expect(try await market.lostJobs() == [])
+        }
+    }
+}
