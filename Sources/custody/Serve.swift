@@ -48,8 +48,8 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         try settings.load()
         let configuration = try configuration()
-        var logger = Logger(label: "custody.serve")
-        logger.logLevel = Settings.environment("log_level").flatMap { Logger.Level(rawValue: $0) } ?? .info
+        JSONLogHandler.bootstrap()
+        let logger = Logger(label: "custody.serve")
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
         let store = try options.open(
