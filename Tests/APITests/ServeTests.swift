@@ -1,3 +1,4 @@
+import CustodyAPI
 import CustodyStore
 import CustodyWire
 import Foundation
