@@ -91,7 +91,7 @@ import TestSupport
     @Test func `a setting that nobody knows is refused with exit code 2`() async throws {
         try await ServeTests.withDirectory { directory in
             let settings = directory.appendingPathComponent("custody.yaml")
-            for text in ["listen: 127.0.0.1:0", "- a\n- b", "listen: [1, 2]", "a: b: c"] {
+            for text in ["lisen: 127.0.0.1:0", "- a\n- b", "listen: [1, 2]", "a: b: c"] {
                 try text.write(to: settings, atomically: true, encoding: .utf8)
                 let log = directory.appendingPathComponent("log")
                 let process = try ServeTests.serve(["--config", settings.path], [:], log: log)
