@@ -13,6 +13,13 @@ public struct APIServer: Service {
         public let admin: Int?
         /// Of the operations' listener.
         public let operations: Int
+
+        /// Names the ports.
+        public init(platform: Int, admin: Int?, operations: Int) {
+            self.platform = platform
+            self.admin = admin
+            self.operations = operations
+        }
     }
 
     private let platform: Listener

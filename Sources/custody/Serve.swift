@@ -47,7 +47,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         try settings.load()
-        bootstrapLogs()
+        JSONLogHandler.bootstrap()
         let configuration = try configuration()
         let logger = Logger(label: "custody.serve")
         let metrics = PrometheusRegistry()

@@ -27,7 +27,7 @@ struct SimulatorOptions: ParsableArguments {
         _ make: (ListenAddress, HTTPClient) throws -> Simulator,
         boundPort: @escaping @Sendable (Simulator) async throws -> Int
     ) async throws {
-        bootstrapLogs()
+        JSONLogHandler.bootstrap()
         let environment = Settings.environment("simulator_listen")
         guard let address = listen ?? ListenAddress(argument: environment ?? "127.0.0.1:0") else {
             throw ValidationError("The setting simulator_listen is not host:port.")

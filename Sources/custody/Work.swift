@@ -38,7 +38,7 @@ struct Work: AsyncParsableCommand {
 
     func run() async throws {
         try settings.load()
-        bootstrapLogs()
+        JSONLogHandler.bootstrap()
         let logger = Logger(label: "custody.work")
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)

@@ -61,4 +61,19 @@ import TestSupport
             #expect(!html.contains("<script") && !html.contains("http://") && !html.contains("https://"))
         }
     }
+
+    @Test func `every code is in docs/errors.md, and none that does not exist`() throws {
+        func source(_ path: String) throws -> String {
+            let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent()
+            return try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+        }
+        let listed = Set(
+            try source("docs/errors.md").matches(of: #/\| `([a-z_]+)` \| [0-9]{3} \|/#).map { String($0.1) })
+        let rejections = try source("Sources/CustodyDomain/Rejections/Rejection.swift")
+        let problems = try source("Sources/CustodyAPI/HTTP/Problem.swift")
+        var known = Set(rejections.matches(of: #/case \.\w+: "([a-z_]+)"/#).map { String($0.1) })
+        known.formUnion(problems.matches(of: #/code: "([a-z_]+)"/#).map { String($0.1) })
+        #expect(listed == known && known.count > 30)
+    }
 }

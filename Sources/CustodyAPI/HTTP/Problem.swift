@@ -124,7 +124,7 @@ struct Problem {
     /// Its JSON; in a batch it stands in place of what was refused.
     func json(requestID: String) -> JSON {
         [
-            "type": .string("https://docs.custody.invalid/errors#\(code)"), "title": .string(title),
+            "type": .string("urn:custody:problem:\(code)"), "title": .string(title),
             "status": JSON(status.code), "detail": .string(detail), "code": .string(code),
             "request_id": .string(requestID), "retryable": .bool(isRetryable),
             "errors": .array(pointer.map { [["pointer": .string($0), "detail": .string(detail)]] } ?? []),

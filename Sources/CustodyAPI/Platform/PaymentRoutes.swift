@@ -9,8 +9,8 @@ struct PaymentRoutes {
 
     /// The longest that a caller may have us wait for the channel.
     private static let longestWait: Int64 = 10
-    /// How often the row is looked at meanwhile.
-    private static let pollInterval = Duration.milliseconds(50)
+    /// How soon the row is looked at, and how seldom after a while.
+    private static let pollIntervals = (first: Duration.milliseconds(25), longest: Duration.milliseconds(200))
 
     var routes: [Route] {
         let (read, write) = (Route.Access.platform(scope: "read"), Route.Access.platform(scope: "write"))
@@ -50,10 +50,12 @@ struct PaymentRoutes {
     /// Waits until the channel gave what the buyer needs, or for as long as the caller prefers.
     private func prompted(_ id: ID<Payment>, _ call: Call, within seconds: Int64) async throws -> PaymentRecord {
         let deadline = ContinuousClock.now + .seconds(seconds)
+        var pause = PaymentRoutes.pollIntervals.first
         while true {
             let payment = try await store.look(call) { try await $0.payment(id) }
             if payment.state != .created || ContinuousClock.now >= deadline { return payment }
-            try await Task.sleep(for: PaymentRoutes.pollInterval)
+            try await Task.sleep(for: pause)
+            pause = min(pause * 2, PaymentRoutes.pollIntervals.longest)
         }
     }
 
