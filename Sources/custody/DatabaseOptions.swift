@@ -16,6 +16,14 @@ struct DatabaseOptions: ParsableArguments {
     ///
     /// - Parameter role: The role to log in as, when neither names one.
     func configuration(role: String? = nil) throws -> PostgresConfiguration {
+        var configuration = try named(role: role)
+        if let file = ProcessInfo.processInfo.environment["CUSTODY_DATABASE_PASSWORD_FILE"] {
+            configuration.password = try secret(in: file)
+        }
+        return configuration
+    }
+
+    private func named(role: String?) throws -> PostgresConfiguration {
         let environment = ProcessInfo.processInfo.environment
         if let text = databaseURL ?? environment["CUSTODY_DATABASE_URL"] {
             return try DatabaseOptions.configuration(url: text, role: role)

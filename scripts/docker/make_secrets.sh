@@ -11,5 +11,5 @@ for name in postgres custody_migrator custody_app custody_system; do
     [[ -s "$file" ]] || head -c 24 /dev/urandom | base64 | tr '+/' '-_' >"$file"
 done
 file=.local/secrets/master_key
-[[ -s "$file" ]] || head -c 32 /dev/urandom | base64 >"$file"
+[[ -s "$file" ]] || head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$file"
 chmod 0444 .local/secrets/*

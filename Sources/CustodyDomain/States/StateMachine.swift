@@ -35,7 +35,7 @@ public enum SubMerchantState: String, StateMachine {
         .reviewing: [.rejected, .active],
         .rejected: [.submitted],
         .active: [.frozen, .closing],
-        .frozen: [.active, .closing],
+        .frozen: [.active],
         .closing: [.active, .closed],
         .closed: [],
     ]
@@ -94,12 +94,13 @@ public enum PaymentState: String, StateMachine {
     /// The channel refused it.
     case failed
 
-    /// The moves. A closed payment may still turn out paid.
+    /// The moves. A closed or refused payment may still turn out paid, and money that came is never dropped.
     public static let moves: [PaymentState: Set<PaymentState>] = [
         .created: [.paying, .succeeded, .closed, .failed],
         .paying: [.succeeded, .closed],
         .closed: [.succeeded],
-        .succeeded: [], .failed: [],
+        .failed: [.succeeded],
+        .succeeded: [],
     ]
 }
 

@@ -127,10 +127,18 @@ extension TenantTransaction {
             UPDATE discrepancy d SET state = 'resolved', resolved_at = \(now)
               FROM statement_line l
              WHERE d.tenant_id = \(tenantID) AND d.channel = \(channel.rawValue) AND d.business_date < \(date)
-               AND d.kind = 'shortage' AND d.state = 'open'
+               AND d.kind = 'shortage' AND d.state <> 'resolved'
                AND l.tenant_id = \(tenantID) AND l.statement_id = \(statement) AND l.kind = 'payment'
                AND l.reference = d.reference AND l.amount_fen = d.our_fen
             RETURNING d.id, d.suspense_fen
+            """
+        )
+        let ids: [ID<Discrepancy>] = try late.map { try $0.get("id") }
+        // Whatever was proposed about them is moot.
+        try await run(
+            """
+            UPDATE resolution SET state = 'rejected', checker = 'custody', decided_at = \(now)
+             WHERE tenant_id = \(tenantID) AND discrepancy_id = ANY (\(ids)) AND state = 'proposed'
             """
         )
         try await release(late, as: "discrepancy.cleared_next_day", to: .clearing(channel))

@@ -161,7 +161,12 @@ extension TenantTransaction {
     public func bookDeposit(number: String, amount: Fen, bankDate: BusinessDate) async throws {
         var entry = LedgerEntry("reserve.funded", subject: number, on: bankDate)
         entry.move(amount, debit: .bankCash, credit: .reserve)
-        if try await book(entry) { try await record("reserve.funded", about: number, ["amount": .fen(amount)]) }
+        guard try await book(entry) else { return }
+        try await record("reserve.funded", about: number, ["amount": .fen(amount)])
+        // Fees that the reserve could not pay when they were charged are paid now.
+        var recovery = LedgerEntry("fees.recovered", subject: number, on: bankDate)
+        recovery.move(min(amount, try await balance(of: .feeReceivable)), debit: .reserve, credit: .feeReceivable)
+        try await book(recovery)
     }
 }
 

@@ -34,6 +34,8 @@ extension TenantTransaction {
     ///
     /// - Returns: The run; nil when there was nothing to release or pay out.
     public func settle() async throws -> SettlementRunRecord? {
+        // One run at a time: both channels' days may end in the same moment, and each asks for one.
+        try await run("SELECT FROM tenant WHERE id = \(tenantID) FOR NO KEY UPDATE")
         let terms = try await settlementSchedule()
         let lastDay = terms.schedule.lastDayDue(on: today, isWorking: try await workingDays())
         let runID = ID<SettlementRun>(at: now)
@@ -126,6 +128,7 @@ extension TenantTransaction {
                    SELECT FROM bank_account b
                     WHERE b.tenant_id = \(tenantID) AND b.sub_merchant_id = s.id
                       AND b.state IN ('submitted', 'to_verify', 'verifying')
+                      AND (b.state <> 'to_verify' OR b.expires_at > \(now))
                )
              ORDER BY s.id
             """

@@ -64,7 +64,7 @@ extension TenantTransaction {
         }
         // A change of account freezes withdrawals until it is verified.
         guard let account = try await bankAccounts(of: subMerchantID).first(where: { $0.state == .bound }),
-            try await bankAccounts(of: subMerchantID).allSatisfy({ !$0.isOpen })
+            try await bankAccounts(of: subMerchantID).allSatisfy({ !$0.isOpen(at: now) })
         else { throw Rejection.bankAccountNotBound }
         let available = try await balance(of: .available(.subMerchant(subMerchantID)))
         guard available >= amount else {

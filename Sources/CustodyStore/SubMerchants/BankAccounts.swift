@@ -33,8 +33,14 @@ public struct BankAccountRecord: Hashable, Sendable {
     /// When it was given to us.
     public let createdAt: Instant
 
-    /// Whether its binding is still on its way.
-    public var isOpen: Bool { [.submitted, .toVerify, .verifying].contains(state) }
+    /// Whether its binding is still on its way: one whose proof did not come in time is not.
+    public func isOpen(at now: Instant) -> Bool {
+        switch state {
+        case .submitted, .verifying: true
+        case .toVerify: expiresAt.map { $0 > now } ?? true
+        case .bound, .failed, .expired, .replaced: false
+        }
+    }
 
     init(_ row: Row, _ keys: TenantKeys) throws {
         id = try row.get("id")
@@ -73,6 +79,7 @@ extension TenantTransaction {
         guard owner.state == .active else {
             throw Rejection.subMerchantNotActive(id: subMerchantID.text, state: owner.state.rawValue)
         }
+        try await expireBindings(of: subMerchantID)
         let id = ID<BankAccount>(at: now)
         do {
             try await run(
@@ -96,12 +103,21 @@ extension TenantTransaction {
         return try await bankAccount(id)
     }
 
+    /// Ends bindings whose proof did not come in time.
+    private func expireBindings(of subMerchantID: ID<SubMerchant>) async throws {
+        for account in try await bankAccounts(of: subMerchantID)
+        where account.state == .toVerify && !account.isOpen(at: now) {
+            try await noteBinding(account.id, .expired)
+        }
+    }
+
     /// Takes the proof that only the account's holder can know, and queues it for the custodian.
     ///
     /// - Throws: ``Rejection/nothingToVerify(state:)``, ``Rejection/notFound``.
     public func verifyAccount(
         of subMerchantID: ID<SubMerchant>, proof: AccountProofDetails
     ) async throws -> BankAccountRecord {
+        try await expireBindings(of: subMerchantID)
         guard let account = try await bankAccounts(of: subMerchantID).first else { throw Rejection.notFound }
         let changed = try await run(
             """

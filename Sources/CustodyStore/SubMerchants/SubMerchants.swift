@@ -197,6 +197,7 @@ extension TenantTransaction {
                 """
                 SELECT count(DISTINCT o.id) AS open FROM order_part p
                   JOIN trade_order o ON o.tenant_id = \(tenantID) AND o.id = p.order_id AND o.state = 'open'
+                   AND o.expires_at > \(now)
                  WHERE p.tenant_id = \(tenantID) AND p.sub_merchant_id = \(id)
                 """
             )?.get("open") ?? 0
