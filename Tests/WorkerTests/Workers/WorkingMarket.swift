@@ -18,10 +18,10 @@ extension SimulatedMarket {
             configuration.callbackBaseURL = market.callbackBase
             configuration.concurrency = 2
             configuration.pollInterval = .milliseconds(50)
+            let listener = Listener(
+                configuration: try await market.world.test.configuration(.system), logger: logger)
             let worker = Worker(
-                store: market.world.store,
-                listener: Listener(
-                    configuration: try await market.world.test.configuration(.system), logger: logger),
+                store: market.world.store, signals: { Store.jobSignals(from: listener) },
                 counterparties: Counterparties(outbound: Outbound(client: .shared, timeout: .seconds(2))),
                 configuration: configuration, logger: logger)
             let group = ServiceGroup(services: [worker], logger: logger)
