@@ -68,7 +68,8 @@ final class CustodyProcess: Sendable {
         process.executableURL = try CustodyProcess.executable()
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment
-            .merging(["CUSTODY_MASTER_KEY_FILE": key.path]) { $1 }.merging(environment) { $1 }
+            .merging(["CUSTODY_MASTER_KEY_FILE": key.path, "CUSTODY_MIGRATIONS": TestStore.migrations]) { $1 }
+            .merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try file("output")
         process.standardError = try file("errors")

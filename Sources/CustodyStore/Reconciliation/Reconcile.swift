@@ -155,7 +155,9 @@ extension TenantTransaction {
         let change = fees - charged
         guard change != .zero else { return }
         let reserve = try await balance(of: .reserve)
-        let covered = change > .zero ? min(change, reserve) : change
+        // What goes back first pays what the platform still owes.
+        let owed = try await balance(of: .feeReceivable)
+        let covered = change > .zero ? min(change, reserve) : min(.zero, change + owed)
         var entry = LedgerEntry("fees.charged", subject: "\(id.uuid.text)/\(now.microseconds)", on: date)
         entry.move(covered, debit: .reserve, credit: .clearing(channel))
         entry.move(change - covered, debit: .feeReceivable, credit: .clearing(channel))

@@ -36,13 +36,13 @@ public struct StatementRecord: Hashable, Sendable {
 }
 
 extension TenantTransaction {
-    /// Keeps a statement as delivered, with all its lines; one with the same bytes is not stored twice, and a corrected one
-    /// takes the place of the one before.
+    /// Keeps a statement as delivered, with all its lines; one with the same bytes is not stored twice, and the one delivered
+    /// last takes the place of the one before.
     ///
     /// - Parameters:
     ///   - form: `trade` for a channel's bill; the type of a bank's file.
     ///   - sha256: Of the bytes as delivered.
-    /// - Returns: The statement, and whether it is new.
+    /// - Returns: The statement, and whether it is in force only now.
     public func storeStatement(
         _ content: StatementContent, form: String, on date: BusinessDate, fileName: String, sha256: [UInt8],
         body: [UInt8]
@@ -55,13 +55,23 @@ extension TenantTransaction {
                AND sha256 = \(sha256)
             """
         )
-        if let known { return (try await statement(try known.get("id")), false) }
-        let id = ID<Statement>(at: now)
-        _ = try await rows([
-            """
+        let replacing: SQL = """
             UPDATE statement SET is_current = false
              WHERE tenant_id = \(tenantID) AND source = \(source) AND form = \(form) AND business_date = \(date) AND is_current
-            """,
+            """
+        if let known {
+            let stored = try await statement(try known.get("id"))
+            guard !stored.isCurrent else { return (stored, false) }
+            // Delivered again after another had taken its place: the last word counts.
+            _ = try await rows([
+                replacing,
+                "UPDATE statement SET is_current = true WHERE tenant_id = \(tenantID) AND id = \(stored.id)",
+            ])
+            return (try await statement(stored.id), true)
+        }
+        let id = ID<Statement>(at: now)
+        _ = try await rows([
+            replacing,
             """
             INSERT INTO statement (
                 tenant_id, id, source, form, business_date, file_name, sha256, body, line_count, amount_fen, received_at

@@ -41,7 +41,10 @@ struct Demo: AsyncParsableCommand {
             try await Migrator(directory: migrations).up(on: connection)
         }
         say("database migrated (\(applied.count) migrations)")
-        let processes = try DemoProcesses(directory: directory, environment: ["CUSTODY_MASTER_KEY_FILE": keyFile])
+        // The processes are told what this one was told, be it by flag or by the environment.
+        var environment = ["CUSTODY_MASTER_KEY_FILE": keyFile, "CUSTODY_MIGRATIONS": migrations]
+        if let url = database.databaseURL { environment["CUSTODY_DATABASE_URL"] = url }
+        let processes = try DemoProcesses(directory: directory, environment: environment)
         let client = HTTPClient(configuration: .outbound)
         var options = try StoreOptions.parse([])
         options.database = database

@@ -11,10 +11,12 @@ struct ReconciledDay: Sendable {
     let bill: Bill
 
     /// Makes a payment or refund for every line of a bill, and books the lump that the channel sends for it.
-    static func make(from bill: Bill) async throws -> ReconciledDay {
+    static func make(from bill: Bill, reserve: Fen = Fen(100_000_000)) async throws -> ReconciledDay {
         let day = ReconciledDay(world: try await TestStore.make().world(), bill: bill)
-        try await day.world.run { tx in
-            try await tx.bookDeposit(number: "D1", amount: Fen(100_000_000), bankDate: bill.date)
+        if reserve > .zero {
+            try await day.world.run { tx in
+                try await tx.bookDeposit(number: "D1", amount: reserve, bankDate: bill.date)
+            }
         }
         try await day.makeReceipts()
         try await day.credit("C1", bill.content.lines.net)

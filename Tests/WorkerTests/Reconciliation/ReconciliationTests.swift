@@ -61,12 +61,30 @@ import Testing
     func `a corrected file that changes an open difference books only the change`(_ name: String) async throws {
         let day = try await ReconciledDay.make(from: Bill(named: name))
         try await day.keepBankFile()
-        for step in [Fen(1), Fen(2), Fen(3)] {
+        // The first copy comes again after the second: the last word counts.
+        for step in [Fen(1), Fen(2), Fen(1)] {
             let (changed, planted) = Planted.change(day.bill.content.lines, by: step)
             try await day.keepBill(of: changed, named: "changed by \(step.value)")
             #expect(try await day.reconcile() == planted)
             try await day.expectClearing()
         }
+    }
+
+    @Test(arguments: Bill.names)
+    func `fees that a correction takes back first pay what the platform owes`(_ name: String) async throws {
+        let bill = try Bill(named: name)
+        guard let dropped = bill.content.lines.last(where: { $0.kind == .payment }) else { return }
+        let day = try await ReconciledDay.make(from: bill, reserve: .zero)
+        let fees = bill.content.lines.map(\.fee).sum()
+        try await day.keep(bill.bytes, bill.subject, named: name)
+        try await day.keepBankFile()
+        #expect(try await day.reconcile() == [])
+        #expect(try await day.world.balance(.feeReceivable) == fees)
+        try await day.keepBill(of: bill.content.lines.filter { $0 != dropped }, named: "without one")
+        _ = try await day.reconcile()
+        #expect(try await day.world.balance(.feeReceivable) == fees - dropped.fee)
+        #expect(try await day.world.balance(.reserve) == .zero)
+        try await day.expectClearing()
     }
 
     @Test(arguments: Bill.names)
