@@ -17,7 +17,7 @@ extension Rule {
         Rule(
             "no path of one machine is written down", in: .text,
             instead: "say it relative to the checkout, or take it from the environment",
-            keeps: ["scripts/a.sh": "cd /tmp; cat /proc/1/stat; curl http://example.com/work/home/x"],
+            keeps: ["scripts/a.sh": "cd /tmp; cat /proc/1/stat; curl http://example.com/etc/home/x"],
             breaks: [
                 "scripts/b.sh": "cd /wo" + "rk/main",
                 "README.md": "see /ho" + "me/alice/custody",
