@@ -131,8 +131,15 @@ enum LinkCheck {
         enum CodingKeys: String, CodingKey { case commissionAccount = "commission_account" }
     }
 
+    private struct ChannelTerms: Decodable {
+        let feeBasisPoints: Int?
+
+        enum CodingKeys: String, CodingKey { case feeBasisPoints = "fee_basis_points" }
+    }
+
     static func check(_ bytes: [UInt8], for counterparty: Counterparty) throws {
         let decoder = JSONDecoder()
+        if counterparty != .bank { _ = try decoder.decode(ChannelTerms.self, from: Data(bytes)) }
         switch counterparty {
         case .weChatPay: _ = try decoder.decode(WeChatPayLink.self, from: Data(bytes))
         case .alipay: _ = try decoder.decode(AlipayLink.self, from: Data(bytes))

@@ -28,6 +28,8 @@ struct DayJobs: Sendable {
                 }
             }
             try await tx.enqueue(requests)
+            // What was added to hot accounts yesterday is folded into their balances, so that reading them stays fast.
+            try await tx.foldBalances()
             try await tx.enqueue(JobRequest(.settle, date.iso), at: date.start + .seconds(14 * 3600))
             let next = date.advanced(by: 1)
             try await tx.enqueue(JobRequest(.openDay, next.iso), at: next.start + DayJobs.begin)

@@ -3,7 +3,8 @@ import ArgumentParser
 /// Measures us against a yardstick in the same run.
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure throughput against a yardstick, in the same run.", subcommands: [BenchJobs.self])
+        abstract: "Measure throughput against a yardstick, in the same run.",
+        subcommands: [BenchOrders.self, BenchJobs.self])
 }
 
 /// The middle of the measurements.

@@ -164,7 +164,7 @@ func writePrivate(_ data: Data, to file: String) throws {
 }
 
 /// Ports that are free now.
-private func freePorts(_ count: Int) throws -> [Int] {
+func freePorts(_ count: Int) throws -> [Int] {
     var sockets: [Int32] = []
     defer { for socket in sockets { close(socket) } }
     return try (0..<count).map { _ in

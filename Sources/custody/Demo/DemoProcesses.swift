@@ -20,8 +20,9 @@ final class DemoProcesses {
         self.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     }
 
-    /// Starts a role that goes on until ``stop()``.
-    func start(_ name: String, _ arguments: [String]) throws {
+    /// Starts a role that goes on until ``stop()``, and returns the number of its process.
+    @discardableResult
+    func start(_ name: String, _ arguments: [String]) throws -> Int32 {
         let log = "\(directory)/\(name).log"
         try writePrivate(Data(), to: log)
         guard let output = FileHandle(forWritingAtPath: log) else {
@@ -32,6 +33,7 @@ final class DemoProcesses {
         process.standardError = output
         try process.run()
         running.append((name, process))
+        return process.processIdentifier
     }
 
     /// Starts a simulator and waits for the address it announces.
