@@ -40,6 +40,9 @@ struct Instructor: Sendable {
     /// Refusals that only mean: not now. The same number may be used again.
     private static let temporary: Set<String> = ["100301", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"]
 
+    /// Refusals that say: something stands under this number already. What became of it is asked, never taken for a failure.
+    private static let ambiguous: Set<String> = ["200002"]
+
     /// Takes the next step of a job's instruction.
     func run<Payload: Sendable>(_ job: ClaimedJob, on subject: UUIDv7, _ operation: Operation<Payload>) async throws {
         let begun: (payload: Payload, step: InstructionStep)? = try await store.withTenant(job.tenantID) { tx in
@@ -77,6 +80,9 @@ struct Instructor: Sendable {
             switch reply {
             case .answered(let verdict):
                 outcome = try await settle(verdict, instruction, payload, operation, tx)
+            case .refused(let refusal) where Instructor.ambiguous.contains(refusal.code):
+                try await tx.noteDoubt(instruction, refusal.code, neverSent: false)
+                outcome = .again(after: Instructor.pause(after: instruction), in: .queries)
             case .refused(let refusal) where wasSending && !Instructor.temporary.contains(refusal.code):
                 if try await tx.end(instruction, failure: (refusal.code, refusal.message)) {
                     try await operation.failed(tx, payload, refusal)
@@ -106,6 +112,12 @@ struct Instructor: Sendable {
             return .again(after: Instructor.pause(after: instruction), in: .queries)
         case .succeeded(let number, let date):
             if try await tx.end(instruction, bankNumber: number, bankDate: date) {
+                try await operation.succeeded(tx, payload, verdict)
+            }
+            return .done
+        case .noted(let note):
+            if try await tx.end(instruction) {
+                try await note(tx)
                 try await operation.succeeded(tx, payload, verdict)
             }
             return .done

@@ -1,5 +1,6 @@
 import CustodyConnectors
 import CustodyDomain
+import CustodyStore
 
 /// What a counterparty says of an instruction, in one form for all of them.
 enum Verdict: Sendable {
@@ -7,6 +8,8 @@ enum Verdict: Sendable {
     case processing(finishBy: Instant?, number: String?)
     /// Done.
     case succeeded(number: String?, date: BusinessDate?)
+    /// Done, and what the answer brought is noted in the transaction that ends the instruction.
+    case noted(@Sendable (TenantTransaction) async throws -> Void)
     /// Failed, finally.
     case failed(Refusal)
     /// Done, and come back.

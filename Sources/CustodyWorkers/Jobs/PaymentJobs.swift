@@ -31,15 +31,8 @@ struct PaymentJobs: Sendable {
         let base = try await callbackBase(job, id)
         // Placing again under the same number changes nothing at the channel, so asking is the same call.
         let call: (Placement, InstructionRecord) async -> Reply<Verdict> = { placement, _ in
-            let reply = await placement.channel.pay(placement.order)
-            guard case .answered(let prompt) = reply else {
-                return reply.map { _ in .succeeded(number: nil, date: nil) }
-            }
-            do {
-                try await store.withTenant(job.tenantID) { tx in try await tx.notePrompt(id, prompt.json) }
-                return .answered(.succeeded(number: nil, date: nil))
-            } catch {
-                return .unknown(Doubt(.unreachable, "not recorded"))
+            await placement.channel.pay(placement.order).map { prompt in
+                .noted { tx in try await tx.notePrompt(id, prompt.json) }
             }
         }
         let operation = Instructor.Operation<Placement>(

@@ -132,7 +132,7 @@ struct SubMerchantJobs: Sendable {
                 verification: account.verification == .smallAmount ? .smallAmount : .smsCode
             )
             let reply = await subject.access.custodian.bindAccount(binding, serial: instruction.serial)
-            return await note(reply, id, job)
+            return reply.map { noted($0, id) }
         }
         try await followBinding(job, id, in: .submitted, call)
     }
@@ -147,7 +147,7 @@ struct SubMerchantJobs: Sendable {
             let reply = await subject.access.custodian.confirmAccount(
                 bindingNumber: number, proof: proof, serial: instruction.serial
             )
-            return await note(reply, id, job)
+            return reply.map { noted($0, id) }
         }
         try await followBinding(job, id, in: .verifying, call)
     }
@@ -177,30 +177,20 @@ struct SubMerchantJobs: Sendable {
         return .go(AccountSubject(record: record, subAccount: account, access: access), to: .bank, serial: nil)
     }
 
-    /// Notes a binding's state before the instruction ends: the state is the binding's, the end is the instruction's.
-    private func note(
-        _ reply: Reply<CustodianBinding>, _ id: ID<BankAccount>, _ job: ClaimedJob
-    ) async -> Reply<Verdict> {
-        guard case .answered(let binding) = reply else { return reply.map { _ in .succeeded(number: nil, date: nil) } }
-        do {
-            try await store.withTenant(job.tenantID) { tx in
-                switch binding.state {
-                case .toVerify(let expiresAt, let triesLeft):
-                    try await tx.noteBinding(
-                        id, .toVerify, bindingNumber: binding.bindingNumber, expiresAt: expiresAt, triesLeft: triesLeft
-                    )
-                case .bound: try await tx.noteBinding(id, .bound, bindingNumber: binding.bindingNumber)
-                case .expired: try await tx.noteBinding(id, .expired, bindingNumber: binding.bindingNumber)
-                case .failed(let refusal):
-                    try await tx.noteBinding(
-                        id, .failed, bindingNumber: binding.bindingNumber, failure: (refusal.code, refusal.message)
-                    )
-                }
+    /// What a binding's answer means for our row: noted together with the instruction's end.
+    private func noted(_ binding: CustodianBinding, _ id: ID<BankAccount>) -> Verdict {
+        .noted { tx in
+            let number = binding.bindingNumber
+            switch binding.state {
+            case .toVerify(let expiresAt, let triesLeft):
+                try await tx.noteBinding(
+                    id, .toVerify, bindingNumber: number, expiresAt: expiresAt, triesLeft: triesLeft)
+            case .bound: try await tx.noteBinding(id, .bound, bindingNumber: number)
+            case .expired: try await tx.noteBinding(id, .expired, bindingNumber: number)
+            case .failed(let refusal):
+                try await tx.noteBinding(
+                    id, .failed, bindingNumber: number, failure: (refusal.code, refusal.message))
             }
-            return .answered(.succeeded(number: binding.bindingNumber, date: nil))
-        } catch {
-            // The database is away: the same number is sent again, and answered the same.
-            return .unknown(Doubt(.unreachable, "not recorded"))
         }
     }
 
