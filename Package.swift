@@ -107,13 +107,13 @@ let package = Package(
         ),
         tests("DomainTests", ["CustodyDomain"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
-        tests("WireTests", ["CustodyDomain", "CustodyWire", "TestSupport", crypto]),
+        tests("WireTests", ["CustodyDomain", "CustodyWire", crypto]),
         tests("StoreTests", ["CustodyDomain", "CustodyStore", "Postgres", "TestSupport"]),
         tests(
             "ConnectorTests",
-            ["CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyWire", "TestSupport", httpClient]
+            ["CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyWire", httpClient]
         ),
-        tests("SimulatorTests", ["CustodySimulators", "CustodyWire", "CustodyDomain", "TestSupport", httpClient]),
+        tests("SimulatorTests", ["CustodySimulators", "CustodyWire", "CustodyDomain", httpClient]),
         tests(
             "WorkerTests",
             [
