@@ -97,25 +97,3 @@ public enum WeChatPaySensitiveField {
         return Array(plain)
     }
 }
-
-extension WeChatPayLink.PlatformKey {
-    /// Reads the answer of `GET /v3/certificates`: WeChat's certificates, each decrypted with the APIv3 key.
-    ///
-    /// The decryption authenticates them; the response's own signature is to be verified with one of them as well.
-    public static func certificates(
-        in body: [UInt8], apiV3Key: String
-    ) throws(WeChatPayCipherError) -> [WeChatPayLink.PlatformKey] {
-        guard let cipher = try? WeChatPayCipher(apiV3Key: apiV3Key), let json = try? JSON(parsing: body),
-            let entries = json["data"]?.array
-        else { throw WeChatPayCipherError() }
-        var keys: [WeChatPayLink.PlatformKey] = []
-        for entry in entries {
-            guard let serial = entry["serial_no"]?.string,
-                let resource = entry["encrypt_certificate"].flatMap({ WeChatPayResource($0) })
-            else { throw WeChatPayCipherError() }
-            let pem = String(decoding: try cipher.open(resource), as: UTF8.self)
-            keys.append(WeChatPayLink.PlatformKey(serial: serial, pem: pem))
-        }
-        return keys
-    }
-}
