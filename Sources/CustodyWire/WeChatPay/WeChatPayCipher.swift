@@ -77,6 +77,15 @@ public struct WeChatPayCipher: Sendable {
         return WeChatPayResource(
             ciphertext: (box.ciphertext + box.tag).base64EncodedString(), nonce: nonce, associatedData: associatedData)
     }
+
+    /// Encrypts a file the way WeChat Pay does with bills: the tag at its end, nothing else authenticated.
+    ///
+    /// - Parameter nonce: ASCII characters, never used before under this key.
+    public func sealFile(_ bytes: [UInt8], nonce: String) throws(WeChatPayCipherError) -> [UInt8] {
+        let sealed = try seal(bytes, nonce: nonce, associatedData: "")
+        guard let file = Data(base64Encoded: sealed.ciphertext) else { throw WeChatPayCipherError() }
+        return Array(file)
+    }
 }
 
 /// Sensitive fields (敏感信息): RSA-OAEP with SHA-1, in base64, both ways.
