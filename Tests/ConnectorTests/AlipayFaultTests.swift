@@ -73,9 +73,9 @@ import Testing
             (["code": "20000", "msg": "x", "sub_code": "aop.ACQ.SYSTEM_ERROR"], nil, .systemError),
             (["code": "40004", "msg": "x", "sub_code": "aop.ACQ.SYSTEM_ERROR"], nil, .systemError),
             (["code": "40004", "msg": "x", "sub_code": "ACQ.SYSTEM_ERROR"], nil, .systemError),
-            (["code": "40004", "msg": "x", "sub_code": "SYSTEM_RATE_LIMIT"], nil, .rateLimited),
+            (["code": "40004", "msg": "x", "sub_code": "SYSTEM_RATE_LIMIT"], "SYSTEM_RATE_LIMIT", nil),
             (["code": "40004", "msg": "x", "sub_code": "UNKNOWN_ERROR"], nil, .systemError),
-            (["code": "40005", "msg": "x", "sub_code": "isv.app-call-limited"], nil, .rateLimited),
+            (["code": "40005", "msg": "x", "sub_code": "isv.app-call-limited"], "isv.app-call-limited", nil),
             (["code": "40004", "msg": "x", "sub_code": "ACQ.INVALID_PARAMETER"], "ACQ.INVALID_PARAMETER", nil),
             (
                 ["code": "40006", "msg": "x", "sub_code": "isv.insufficient-isv-permissions"],
