@@ -44,6 +44,13 @@ public enum InstructionStep: Hashable, Sendable {
     case send(InstructionRecord)
     /// Ask what became of it: it may have been sent.
     case ask(InstructionRecord)
+
+    /// The instruction, as it was before this step.
+    public var instruction: InstructionRecord {
+        switch self {
+        case .send(let instruction), .ask(let instruction): instruction
+        }
+    }
 }
 
 extension TenantTransaction {
