@@ -27,8 +27,8 @@ import Testing
         #expect(WeChatPayCodes.meaning(code, status: status) == meaning)
     }
 
-    @Test(arguments: [
-        ("20000", "isp.unknow-error", CodeMeaning.unknown(.systemError)), ("10003", nil, .unknown(.systemError)),
+    static let alipayCodes: [(String, String?, CodeMeaning)] = [
+        ("20000", "isp.unknow-error", .unknown(.systemError)), ("10003", nil, .unknown(.systemError)),
         ("40004", "ACQ.SYSTEM_ERROR", .unknown(.systemError)),
         ("40004", "aop.ACQ.SYSTEM_ERROR", .unknown(.systemError)),
         ("40004", "aop.unknow-error", .unknown(.systemError)),
@@ -36,7 +36,9 @@ import Testing
         ("40005", "isv.app-call-limited", .refused(.forNow(retryAfter: .seconds(60)))),
         ("40004", "ACQ.INVALID_PARAMETER", .refused(.final)), ("40001", nil, .refused(.final)),
         ("40004", "ACQ.TRADE_HAS_CLOSE", .refused(.final)),
-    ])
+    ]
+
+    @Test(arguments: alipayCodes)
     func `Alipay's codes`(_ code: String, _ subCode: String?, _ meaning: CodeMeaning) {
         #expect(AlipayCodes.meaning(code, subCode: subCode, of: "alipay.trade.refund") == meaning)
     }
@@ -48,7 +50,11 @@ import Testing
         #expect(AlipayCodes.meaning("40004", subCode: code, of: "alipay.trade.refund") == .refused(.final))
     }
 
-    @Test(arguments: [("30", Duration.seconds(30)), ("0", .zero), ("-1", nil), ("soon", nil), ("999999", nil)])
+    static let waits: [(String, Duration?)] = [
+        ("30", .seconds(30)), ("0", .zero), ("-1", nil), ("soon", nil), ("999999", nil),
+    ]
+
+    @Test(arguments: waits)
     func `what Retry-After asks for is done within a day`(_ text: String, _ duration: Duration?) {
         let answer = Outbound.Answer(status: 429, headers: [("retry-after", text)], body: [])
         #expect(answer.retryAfter == duration)
