@@ -13,7 +13,7 @@ struct Instructor: Sendable {
         case go(Payload, to: Counterparty, serial: String?)
         /// Something else must happen first.
         case wait(Duration)
-        /// Nothing is left to do.
+        /// Nothing is left to do: the row has come to its end, by whatever way.
         case nothing
     }
 
@@ -54,6 +54,9 @@ struct Instructor: Sendable {
         let begun: (payload: Payload, step: InstructionStep)? = try await store.withTenant(job.tenantID) { tx in
             switch try await operation.plan(tx) {
             case .nothing:
+                // Nobody will ask about it any more, so an instruction that is still open must not look as if somebody did.
+                try await tx.endInstruction(
+                    job.request.kind, on: subject, failure: ("row_ended", "what it was for ended before its outcome"))
                 try await tx.finish(job, .done)
                 return nil
             case .wait(let delay):

@@ -174,7 +174,7 @@ struct OrderJobs: Sendable {
                 let accounts = try await tx.subAccounts(of: [withdrawal.subMerchantID])
                 guard let binding = try await tx.bankAccount(withdrawal.bankAccountID).bindingNumber,
                     let account = accounts[withdrawal.subMerchantID]
-                else { return .nothing }
+                else { return .wait(.seconds(600)) }
                 let message = WithdrawalInstruction(
                     number: withdrawal.serial, subAccount: account, bindingNumber: binding, amount: withdrawal.amount,
                     memo: "提现"

@@ -173,7 +173,7 @@ struct SubMerchantJobs: Sendable {
         let record = try await tx.bankAccount(id)
         guard record.state == state else { return .nothing }
         let accounts = try await tx.subAccounts(of: [record.subMerchantID])
-        guard let account = accounts[record.subMerchantID] else { return .nothing }
+        guard let account = accounts[record.subMerchantID] else { return .wait(.seconds(600)) }
         let access = try await counterparties.custodian(in: tx)
         return .go(AccountSubject(record: record, subAccount: account, access: access), to: .bank, serial: nil)
     }
