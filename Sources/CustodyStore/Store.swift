@@ -42,7 +42,7 @@ public final class Store: Sendable {
         var attempt = 1
         while true {
             do {
-                return try await runOnce(tenantID, body)
+                return try await runOnce(tenantID, "BEGIN", body)
             } catch let error as PostgresError where error.isConflict && attempt < Store.attempts {
                 attempt += 1
             }
@@ -60,7 +60,7 @@ public final class Store: Sendable {
     }
 
     private func runOnce<Value>(
-        _ tenantID: ID<Tenant>, _ begin: SQL = "BEGIN", _ body: (TenantTransaction) async throws -> Value
+        _ tenantID: ID<Tenant>, _ begin: SQL, _ body: (TenantTransaction) async throws -> Value
     ) async throws -> Value {
         let (value, queues) = try await app.withConnection { connection in
             let transaction = try await TenantTransaction.begin(
