@@ -7,7 +7,7 @@ struct WeChatPayExchange: Sendable {
     enum Outcome {
         /// 2xx, verified; an empty body is an empty object.
         case success(JSON)
-        /// 4xx with a code, verified: surely not done.
+        /// 4xx with a code, verified: what it says of the number is in the refusal.
         case error(Refusal)
         /// Nobody can tell.
         case failed(Doubt)
@@ -87,8 +87,12 @@ struct WeChatPayExchange: Sendable {
         do throws(Doubt) { answer = try await send(host + request.path, request) } catch { return .failed(error) }
         let id = answer.header("Request-ID").map { " request \($0)" } ?? ""
         // 429 and 5xx may come from something in front of WeChat that cannot sign; they promise nothing anyway.
-        guard answer.status != 429 else { return .failed(Doubt(.rateLimited, "HTTP 429\(id)")) }
-        guard answer.status < 500 else { return .failed(Doubt(.systemError, "HTTP \(answer.status)\(id)")) }
+        guard answer.status != 429 else {
+            return .failed(Doubt(.rateLimited, "HTTP 429\(id)", retryAfter: answer.retryAfter))
+        }
+        guard answer.status < 500 else {
+            return .failed(Doubt(.systemError, "HTTP \(answer.status)\(id)", retryAfter: answer.retryAfter))
+        }
         do throws(WeChatPayVerifier.Rejection) {
             try await verify(answer)
         } catch { return .failed(Doubt(.badSignature, "HTTP \(answer.status) \(error)\(id)")) }
@@ -102,11 +106,11 @@ struct WeChatPayExchange: Sendable {
         guard let code = json["code"]?.string, (400..<500).contains(answer.status) else {
             return .failed(Doubt(.malformedAnswer, "HTTP \(answer.status) without a code\(id)"))
         }
-        switch WeChatPayErrorCode.meaning(of: code) {
-        case .unknown: return .failed(Doubt(.systemError, "HTTP \(answer.status) \(code)\(id)"))
-        case .rateLimited: return .failed(Doubt(.rateLimited, "HTTP \(answer.status) \(code)\(id)"))
-        case .refused, .refusedForNow, .absent:
-            return .error(Refusal(code: code, message: json["message"]?.string ?? ""))
+        let message = json["message"]?.string ?? ""
+        switch WeChatPayCodes.meaning(code, status: answer.status, message: message) {
+        case .refused(let standing):
+            return .error(Refusal(code: code, message: message, standing: standing))
+        case .unknown(let reason): return .failed(Doubt(reason, "HTTP \(answer.status) \(code)\(id)"))
         }
     }
 
@@ -192,7 +196,7 @@ extension WeChatPayExchange.Outcome {
 
     /// The same, where "they have no such thing" is an answer.
     func reading<Value>(orAbsent absent: Value, _ read: (JSON) throws(Doubt) -> Value) -> Reply<Value> {
-        if case .error(let refusal) = self, WeChatPayErrorCode.meaning(of: refusal.code) == .absent {
+        if case .error(let refusal) = self, WeChatPayCodes.isAbsent(refusal.code) {
             return .answered(absent)
         }
         return reading(read)
