@@ -130,5 +130,12 @@ extension SubMerchantOpening.Kind {
 
 extension AccountBinding.Verification {
     /// The bank's word for it.
-    fileprivate var word: String { self == .smallAmount ? "SMALL_AMOUNT" : "FOUR_FACTOR" }
+    fileprivate var word: String {
+        switch self {
+        case .smallAmount: "SMALL_AMOUNT"
+        case .smsCode: "FOUR_FACTOR"
+        case .remittance: "REMIT"
+        case .none: "NONE"
+        }
+    }
 }

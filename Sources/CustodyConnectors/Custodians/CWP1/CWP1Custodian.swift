@@ -3,6 +3,7 @@ import CustodyWire
 
 /// A bank that speaks CWP/1, for one platform's market.
 public struct CWP1Custodian: Custodian {
+    public let capabilities = Capabilities.cwp1
     let link: CWP1Link
     let outbound: Outbound
     let clock: @Sendable () -> Instant
