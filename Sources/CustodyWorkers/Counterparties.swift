@@ -44,6 +44,8 @@ public final class Counterparties: Sendable {
     private static let lifetime = Duration.seconds(5)
 
     private let outbound: Outbound
+    /// Platform certificates outlive the connectors that downloaded them.
+    private let certificates = WeChatPayCertificates()
     private let entries = Mutex<[Key: Entry]>([:])
 
     /// Makes connectors that call out through one client.
@@ -53,14 +55,15 @@ public final class Counterparties: Sendable {
     ///
     /// - Throws: ``Rejection/linkMissing(counterparty:)``, or a decoding error when the link is not what the connector needs.
     func channel(_ kind: ChannelKind, in transaction: TenantTransaction) async throws -> ChannelAccess {
-        let access = try await access(Counterparty(kind), in: transaction) { [outbound] link in
+        let access = try await access(Counterparty(kind), in: transaction) { [outbound, certificates] link in
             let terms = try JSONDecoder().decode(ChannelTerms.self, from: link)
             switch kind {
             case .weChatPay:
                 let decoded = try JSONDecoder().decode(WeChatPayLink.self, from: link)
                 return .channel(
                     ChannelAccess(
-                        channel: try WeChatPay(link: decoded, outbound: outbound, clock: WallClock.now),
+                        channel: try WeChatPay(
+                            link: decoded, outbound: outbound, certificates: certificates, clock: WallClock.now),
                         merchantNumber: decoded.mchid, feeBasisPoints: terms.feeBasisPoints
                     )
                 )

@@ -227,7 +227,8 @@ extension WeChatPaySimulator {
             settlement: .init(
                 accountType: type, bank: try call.text("account_bank", 1...128),
                 accountNumber: try opened(call, body["account_number"], "account_number")),
-            accountName: body["account_name"] == nil ? sub.name : try opened(call, body["account_name"], "account_name"),
+            accountName: body["account_name"] == nil
+                ? sub.name : try opened(call, body["account_name"], "account_name"),
             createdAt: call.now)
         merchant.settlementChanges[change.applicationNo] = change
         let (mchid, number) = (merchant.mchid, change.applicationNo)
@@ -301,7 +302,9 @@ extension WeChatPayApplyment {
         ]
         if let subMchid { members.append(.init("sub_mchid", .string(subMchid))) }
         if state == "NEED_SIGN" {
-            members.append(.init("sign_url", .string("https://pay.weixin.qq.com/public/apply4ec_sign/s?applymentId=\(applymentID)")))
+            members.append(
+                .init(
+                    "sign_url", .string("https://pay.weixin.qq.com/public/apply4ec_sign/s?applymentId=\(applymentID)")))
         }
         if state == "REJECTED" { members.append(.init("audit_detail", .array(auditDetail))) }
         if state == "ACCOUNT_NEED_VERIFY" {
@@ -319,7 +322,9 @@ extension WeChatPayApplyment {
             ]
             members += [
                 .init("account_validation", validation.omittingNulls),
-                .init("legal_validation_url", .string("https://pay.weixin.qq.com/public/apply4ec_sign/v?applymentId=\(applymentID)")),
+                .init(
+                    "legal_validation_url",
+                    .string("https://pay.weixin.qq.com/public/apply4ec_sign/v?applymentId=\(applymentID)")),
             ]
         }
         return .object(members)
@@ -331,7 +336,8 @@ extension WeChatPaySubMerchant.Settlement {
     var json: JSON {
         let json: JSON = [
             "account_type": .string(accountType), "account_bank": .string(bank),
-            "account_number": .string(String(repeating: "*", count: max(0, accountNumber.count - 4)) + accountNumber.suffix(4)),
+            "account_number": .string(
+                String(repeating: "*", count: max(0, accountNumber.count - 4)) + accountNumber.suffix(4)),
             "verify_result": .string(verifyResult), "verify_fail_reason": JSON(failReason),
         ]
         return json.omittingNulls
@@ -343,7 +349,8 @@ extension WeChatPaySettlementChange {
     var json: JSON {
         var members = (settlement.json.members ?? []).filter { !$0.name.hasPrefix("verify") }
         members += [
-            .init("account_name", .string(String(accountName.prefix(1)) + "*")), .init("verify_result", .string(result)),
+            .init("account_name", .string(String(accountName.prefix(1)) + "*")),
+            .init("verify_result", .string(result)),
         ]
         if let failReason { members.append(.init("verify_fail_reason", .string(failReason))) }
         if let finishedAt { members.append(.init("verify_finish_time", .string(finishedAt.rfc3339Shanghai))) }

@@ -111,7 +111,9 @@ extension WeChatPaySimulator {
         }
         merchant.subMerchants[number] = sub
         if let money = json["add_available_fen"]?.integer {
-            let (owner, now) = (json["to_platform"]?.bool == true ? merchant.mchid : number, clock.now(of: merchant.mchid))
+            let (owner, now) = (
+                json["to_platform"]?.bool == true ? merchant.mchid : number, clock.now(of: merchant.mchid)
+            )
             let flow = freshNumber("7000", at: now, digits: 28)
             book(merchant, owner, Fen(money), .available, "充值", "充值", flow, flow, now)
         }
@@ -254,7 +256,8 @@ extension WeChatPaySimulator {
             "refunds": .array(
                 refunds.map {
                     [
-                        "out_refund_no": .string($0.outRefundNo), "out_trade_no": JSON(merchant.orders[$0.orderKey]?.outTradeNo),
+                        "out_refund_no": .string($0.outRefundNo),
+                        "out_trade_no": JSON(merchant.orders[$0.orderKey]?.outTradeNo),
                         "refund_id": .string($0.refundID), "amount_fen": JSON($0.amount.value),
                         "status": .string($0.status),
                     ]

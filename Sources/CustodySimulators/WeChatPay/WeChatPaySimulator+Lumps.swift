@@ -37,7 +37,8 @@ extension WeChatPaySimulator {
         }
         guard !items.isEmpty else { return }
         let body: JSON = [
-            "market_id": .string(merchant.registration.marketID), "channel": "WXPAY", "business_date": .string(date.iso),
+            "market_id": .string(merchant.registration.marketID), "channel": "WXPAY",
+            "business_date": .string(date.iso),
             "net_fen": JSON(net.value), "items": .array(items),
         ]
         let number = "REMIT\(date.compact)"

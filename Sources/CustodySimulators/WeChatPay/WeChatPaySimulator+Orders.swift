@@ -6,7 +6,8 @@ extension WeChatPayRoute {
     static let orders: [WeChatPayRoute] =
         ["native", "jsapi", "h5", "app"].flatMap { method in
             [("/v3/pay/transactions", anyone), ("/v3/pay/partner/transactions", partners)].map { base, kinds in
-                WeChatPayRoute("POST", "\(base)/\(method)", "pay", for: kinds) { simulator, call throws(WeChatPayFailure) in
+                WeChatPayRoute("POST", "\(base)/\(method)", "pay", for: kinds) {
+                    simulator, call throws(WeChatPayFailure) in
                     .json(try simulator.place(call, method, isPartner: base.contains("partner")))
                 }
             }
@@ -73,7 +74,8 @@ extension WeChatPaySimulator {
         guard body["amount"]?["currency"]?.string ?? "CNY" == "CNY" else { throw .parameter("amount无效") }
         guard let url = try call.notifyURL() else { throw .parameter("缺少notify_url") }
         if method == "jsapi" {
-            let payer = isPartner ? body["payer"]?["sp_openid"] ?? body["payer"]?["sub_openid"] : body["payer"]?["openid"]
+            let payer =
+                isPartner ? body["payer"]?["sp_openid"] ?? body["payer"]?["sub_openid"] : body["payer"]?["openid"]
             guard let payer = payer?.string, !payer.isEmpty else { throw .parameter("缺少payer.openid") }
         }
         if method == "h5", body["scene_info"]?["payer_client_ip"]?.string == nil { throw .parameter("缺少scene_info") }

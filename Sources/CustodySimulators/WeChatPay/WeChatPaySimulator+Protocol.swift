@@ -50,9 +50,7 @@ extension WeChatPaySimulator {
         switch fault.fault {
         case "system_error" where !isExecuted:
             return signed(500, WeChatPayFailure(500, "SYSTEM_ERROR", "系统异常，请稍后重试").body, byPublicKey)
-        case "bad_gateway" where !isExecuted:
-            return .answer(
-                status: 502, headers: [("content-type", "text/html")], body: Array("<html>502</html>".utf8))
+        case "bad_gateway" where !isExecuted: return Self.badGateway
         case "rate_limited":
             return signed(429, WeChatPayFailure(429, "FREQUENCY_LIMITED", "频率超限").body, byPublicKey)
         case "refuse":
@@ -69,6 +67,10 @@ extension WeChatPaySimulator {
         .answer(status: 200, headers: [("content-type", "text/html")], body: Array("<html>upgrade</html>".utf8))
     }
 
+    private static var badGateway: SimulatorResponse {
+        .answer(status: 502, headers: [("content-type", "text/html")], body: Array("<html>502</html>".utf8))
+    }
+
     /// What goes wrong with the answer of something that did happen.
     private nonisolated func lateAnswer(
         _ fault: FaultRule?, _ answer: WeChatPayAnswer, _ byPublicKey: Bool
@@ -79,6 +81,7 @@ extension WeChatPaySimulator {
         case "drop_answer": return .drop
         case "system_error":
             return signed(500, WeChatPayFailure(500, "SYSTEM_ERROR", "系统异常，请稍后重试").body, byPublicKey)
+        case "bad_gateway": return Self.badGateway
         case "html": return Self.html
         case "empty_answer": return signed(200, [], byPublicKey)
         case "empty_unsigned": return .answer(status: 200, headers: [], body: [])

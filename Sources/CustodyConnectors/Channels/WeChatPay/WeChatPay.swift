@@ -27,8 +27,25 @@ public struct WeChatPay: Channel {
         _ = try WeChatPayCipher(apiV3Key: link.apiV3Key)
     }
 
+    private init(_ link: WeChatPayLink, _ exchange: WeChatPayExchange, _ clock: @escaping @Sendable () -> Instant) {
+        self.link = link
+        self.exchange = exchange
+        self.clock = clock
+    }
+
+    /// The same connector, for the payments of one sub-merchant.
+    func serving(_ subMchid: String) -> WeChatPay { WeChatPay(link.serving(subMchid), exchange, clock) }
+
     /// WeChat Pay.
     public var kind: ChannelKind { .weChatPay }
+
+    /// All keys of WeChat's that count now: the configured ones, and the certificates, downloaded when it is time.
+    ///
+    /// For a process that verifies callbacks without calling out: what is given here may be kept in the link.
+    public func platformKeys() async -> [WeChatPayLink.PlatformKey] {
+        let downloaded = await exchange.currentCertificates().map(\.key)
+        return link.platformKeys + downloaded.filter { key in !link.platformKeys.contains { $0.serial == key.serial } }
+    }
 
     /// Verifies a callback with all keys there are: the configured ones and the downloaded certificates, renewed when it
     /// names one that is not known.

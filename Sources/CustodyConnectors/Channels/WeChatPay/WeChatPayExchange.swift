@@ -127,6 +127,13 @@ struct WeChatPayExchange: Sendable {
         }
     }
 
+    /// The certificates that count now, downloaded first when that is due.
+    func currentCertificates() async -> [WeChatPayCertificate] {
+        let now = clock()
+        return await certificates.current(place, now: now, isUrgent: false) { await downloadCertificates() }
+            .filter { $0.validity.contains(now) }
+    }
+
     /// All keys there are.
     ///
     /// - Parameter isUrgent: Whether to download now; nil takes what there is.
