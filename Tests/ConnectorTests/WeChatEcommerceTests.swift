@@ -166,6 +166,11 @@ import Testing
             // A second one is not taken while the first is reviewed.
             #expect(await custodian.bindAccount(account, serial: "B2").refusalCode == "INVALID_REQUEST")
             try await world.setClock("2026-10-05T12:05:00+08:00")
+            let inForce = try #require(try await custodian.settlementAccount(of: World.subMchid).answer())
+            #expect(inForce.maskedNumber.hasSuffix(isBound ? "6789" : "0123"))
+            #expect(inForce.verification == .succeeded && inForce.isCorporate == !isBound)
+            #expect(try await custodian.settlementAccount(of: Self.otherSub).answer() == nil)
+            #expect(try await custodian.maximalShare(of: World.subMchid).answer() == 3000)
             if isBound {
                 #expect(try await outcome() == .succeeded)
             } else {
@@ -218,7 +223,7 @@ import Testing
             #expect(
                 try await custodian.query(
                     .reverseSplit, serial: "R1", sentOn: today,
-                    about: InstructionSubject(number: "BACK1", orderNumber: "ORDER0001")
+                    about: InstructionSubject(number: "BACK1", orderNumber: "ORDER0001", parentNumber: "SPLIT1")
                 ).answer().state == .succeeded)
 
             let refund = RefundRegistration(

@@ -363,6 +363,91 @@ import Testing
     }
 
     @Test(arguments: ["public_key", "certificates"])
+    func `its signatures carry an e-commerce platform through splitting, refunds and withdrawals`(
+        _ mode: String
+    ) async throws {
+        try await Self.with("ecommerce") { world in
+            let sub = JSON.string(Self.subMchid)
+            func clock(_ time: String) async throws {
+                try await world.control(
+                    "PUT", "/clock", ["merchant": .string(Self.mchid), "now": .string("2026-10-05T\(time)+08:00")])
+            }
+            try await clock("12:00:00")
+            let order: JSON = [
+                [
+                    "call": "pay",
+                    "kwargs": [
+                        "description": "茶", "out_trade_no": "ECOMM001", "amount": ["total": 10000], "sub_mchid": sub,
+                        "settle_info": ["profit_sharing": true], "pay_type": "NATIVE",
+                    ],
+                ]
+            ]
+            try #require(try await world.client(mode, partner: true, order)[0]["status"]?.integer == 200)
+            let paid = try await world.control(
+                "POST", "/pay", ["mchid": .string(Self.mchid), "sub_mchid": sub, "out_trade_no": "ECOMM001"])
+            let transaction = try #require(paid["transaction_id"])
+            try await clock("12:02:00")
+            let receiver: JSON = [
+                "type": "MERCHANT_ID", "receiver_account": .string(Self.mchid), "amount": 1000, "description": "佣金",
+            ]
+            let split: JSON = [
+                "appid": .string(Self.appid), "sub_mchid": sub, "transaction_id": transaction, "out_order_no": "S1",
+                "receivers": [receiver], "finish": true,
+            ]
+            let add: JSON = [
+                "appid": .string(Self.appid), "type": "MERCHANT_ID", "account": .string(Self.mchid), "name": "平台",
+                "relation_type": "PLATFORM",
+            ]
+            let first = try await world.client(
+                mode, partner: true,
+                [
+                    ["request": ["POST", "/v3/ecommerce/profitsharing/receivers/add"], "data": add],
+                    ["request": ["POST", "/v3/ecommerce/profitsharing/orders"], "data": split],
+                    ["request": ["POST", "/v3/profitsharing/orders"], "data": split],
+                ])
+            #expect(try Self.body(first[0])["account"]?.string == Self.mchid)
+            #expect(try Self.body(first[1])["status"]?.string == "PROCESSING")
+            #expect(first[2]["body"]?["code"]?.string == "NO_AUTH")
+            try await clock("12:03:00")
+            let query = "/v3/ecommerce/profitsharing/orders?sub_mchid=\(Self.subMchid)"
+            let refund: JSON = [
+                "sub_mchid": sub, "sp_appid": .string(Self.appid), "transaction_id": transaction, "out_refund_no": "R1",
+                "amount": ["refund": 500, "total": 10000, "currency": "CNY"],
+            ]
+            let withdrawal: JSON = ["sub_mchid": sub, "out_request_no": "W1", "amount": 8000]
+            let second = try await world.client(
+                mode, partner: true,
+                [
+                    [
+                        "request": [
+                            "GET", .string("\(query)&transaction_id=\(transaction.string ?? "")&out_order_no=S1"),
+                        ]
+                    ],
+                    ["request": ["POST", "/v3/ecommerce/refunds/apply"], "data": refund],
+                    ["request": ["POST", "/v3/ecommerce/fund/withdraw"], "data": withdrawal],
+                    ["request": ["GET", "/v3/ecommerce/fund/balance/1900001121"]],
+                ])
+            #expect(try Self.body(second[0])["receivers"]?.array?.first?["result"]?.string == "SUCCESS")
+            #expect(try Self.body(second[1])["refund_id"] != nil)
+            #expect(try Self.body(second[2])["withdraw_id"] != nil)
+            // 10000 less the fee of 60, the split of 1000, the refund of 500 less 3, and what is withdrawn.
+            #expect(try Self.body(second[3])["available_amount"]?.integer == 10_000 - 60 - 1000 - 497 - 8000)
+            try await clock("12:05:00")
+            try await world.control(
+                "POST", "/withdrawals",
+                ["merchant": .string(Self.mchid), "sub_mchid": sub, "out_request_no": "W1", "state": "REFUND"])
+            let third = try await world.client(
+                mode, partner: true,
+                [
+                    ["request": ["GET", "/v3/ecommerce/fund/withdraw/out-request-no/W1?sub_mchid=1900001121"]],
+                    ["request": ["GET", "/v3/ecommerce/refunds/out-refund-no/R1?sub_mchid=1900001121"]],
+                ])
+            #expect(try Self.body(third[0])["status"]?.string == "REFUND")
+            #expect(try Self.body(third[1])["status"]?.string == "SUCCESS")
+        }
+    }
+
+    @Test(arguments: ["public_key", "certificates"])
     func `its client asks for bills in two steps, and their hash is over the plain bytes`(_ mode: String) async throws {
         try await Self.with("direct") { world in
             let order: JSON = [

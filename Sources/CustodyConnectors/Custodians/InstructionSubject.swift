@@ -6,11 +6,14 @@ public struct InstructionSubject: Hashable, Sendable {
     public let number: String
     /// The order it belongs to, if it belongs to one.
     public let orderNumber: String?
+    /// What it undoes, if it undoes something: a reversal's split.
+    public let parentNumber: String?
     /// The account at the custodian whose money it is, if it is one account's.
     public let account: String?
 
     /// Makes a subject.
-    public init(number: String, orderNumber: String? = nil, account: String? = nil) {
+    public init(number: String, orderNumber: String? = nil, parentNumber: String? = nil, account: String? = nil) {
+        self.parentNumber = parentNumber
         self.number = number
         self.orderNumber = orderNumber
         self.account = account

@@ -349,12 +349,15 @@ extension WeChatPaySimulator {
         merchant.splits[back.splitKey]?.receivers[index].returned -= back.amount
     }
 
+    /// A return by its number, and by the split it belongs to.
     func splitReturn(
         _ call: WeChatPayCall, _ outReturnNo: String
     ) throws(WeChatPayFailure) -> WeChatPaySplitReturn {
-        guard
-            let back = call.merchant.splitReturns[
-                WeChatPayMerchant.key(call.request.queryField("sub_mchid"), outReturnNo)]
+        let sub = call.request.queryField("sub_mchid")
+        let (orderID, outOrderNo) = (call.request.queryField("order_id"), call.request.queryField("out_order_no"))
+        guard orderID != nil || outOrderNo != nil else { throw .parameter("order_id和out_order_no二选一") }
+        guard let back = call.merchant.splitReturns[WeChatPayMerchant.key(sub, outReturnNo)],
+            call.merchant.splits[back.splitKey].map({ $0.orderID == orderID || $0.outOrderNo == outOrderNo }) == true
         else { throw .absent("回退单不存在") }
         return back
     }

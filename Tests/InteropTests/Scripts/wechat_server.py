@@ -14,6 +14,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -131,7 +132,7 @@ class WeChat(BaseHTTPRequestHandler):
                 "status": "PROCESSING", "amount": {"refund": 5}})
         if self.command == "POST":
             return self.answer(200, {"code_url": "weixin://wxpay/bizpayurl?pr=" + data["out_trade_no"]})
-        number = self.path.split("/out-trade-no/")[1].split("?")[0]
+        number = unquote(self.path.split("/out-trade-no/")[1].split("?")[0])
         flaw = re.match("[A-Z]*", number).group()
         return self.answer(200, {
             "appid": "wx8888888888888888", "mchid": "1999999999" if flaw == "OTHER" else "1900000109",

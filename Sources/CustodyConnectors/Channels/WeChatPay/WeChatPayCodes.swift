@@ -15,9 +15,9 @@ enum WeChatPayCodes {
     private static let unsure: Set<String> = [
         "SYSTEM_ERROR", "SYSTEMERROR", "BANKERROR", "BANK_ERROR", "USERPAYING", "BIZ_ERR_NEED_RETRY",
     ]
-    /// Money, a permission, a key or a day's allowance is missing: the same number may succeed once it is there.
+    /// Money, a key or a day's allowance is missing: the same number may succeed once it is there.
     private static let missing: Set<String> = [
-        "NOT_ENOUGH", "NOTENOUGH", "NO_AUTH", "RULE_LIMIT", "RULELIMIT", "SIGN_ERROR", "ACCOUNT_ERROR",
+        "NOT_ENOUGH", "NOTENOUGH", "RULE_LIMIT", "RULELIMIT", "SIGN_ERROR", "ACCOUNT_ERROR",
         "ACCOUNTERROR", "ACCOUNT_NOT_VERIFIED", "USER_ACCOUNT_ABNORMAL", "STATEMENT_CREATING",
     ]
     /// They have no such thing.

@@ -38,8 +38,8 @@ extension WeChatEcommerce {
             guard let order = subject.orderNumber else { break }
             return await queryParts(of: order) { parts in await querySplit(subject.number, parts) }
         case .reverseSplit:
-            guard let order = subject.orderNumber else { break }
-            return await queryParts(of: order) { parts in await queryReturn(subject.number, parts) }
+            guard let order = subject.orderNumber, let split = subject.parentNumber else { break }
+            return await queryParts(of: order) { parts in await queryReturn(subject.number, of: split, parts) }
         case .collect:
             return await queryCollection(number: subject.number, serial: serial).reading { collection throws(Doubt) in
                 let isKnown = collection.state != .absent
@@ -80,14 +80,16 @@ extension WeChatEcommerce {
     }
 
     /// Returns go one after another, so that the first number without one is the end.
-    private func queryReturn(_ number: String, _ parts: [Part]) async -> Reply<CustodianResult> {
-        let single = await queryReturns(number, parts)
+    private func queryReturn(
+        _ number: String, of split: String, _ parts: [Part]
+    ) async -> Reply<CustodianResult> {
+        let single = await queryReturns(number, of: split, parts)
         guard case .answered(nil) = single else {
             return single.reading { result throws(Doubt) in result ?? .absentResult }
         }
         var found: [CustodianResult] = []
         for index in 1...50 {
-            let next = await queryReturns("\(number)-\(index)", parts)
+            let next = await queryReturns("\(number)-\(index)", of: split, parts)
             guard case .answered(let result) = next else { return next.reading { _ throws(Doubt) in .absentResult } }
             guard let result else { break }
             found.append(result)
@@ -96,10 +98,13 @@ extension WeChatEcommerce {
     }
 
     /// The return of a number, whichever part it is of; nil when there is none.
-    private func queryReturns(_ number: String, _ parts: [Part]) async -> Reply<CustodianResult?> {
+    private func queryReturns(
+        _ number: String, of split: String, _ parts: [Part]
+    ) async -> Reply<CustodianResult?> {
         for part in parts {
             let target =
                 "/v3/ecommerce/profitsharing/returnorders?sub_mchid=\(PercentEncoding.encoded(part.subMchid))"
+                + "&out_order_no=\(PercentEncoding.encoded(WeChatEcommerce.number(split, part)))"
                 + "&out_return_no=\(PercentEncoding.encoded(number))"
             let asked: Reply<CustodianResult?> = await pay.exchange.call("GET", target)
                 .reading(orAbsent: nil) { answer throws(Doubt) in try WeChatEcommerce.returned(answer) }
