@@ -35,6 +35,11 @@ struct PaymentJobs: Sendable {
                 let payment = try await tx.payment(id)
                 guard payment.state == .created else { return .nothing }
                 let order = try await tx.order(payment.orderID)
+                guard order.state == .open, order.expiresAt > tx.now else {
+                    // Nobody may pay it any more; whether it is at the channel all the same, the poll finds out, and closes it.
+                    try await tx.enqueue(JobRequest(.pollPayment, id))
+                    return .nothing
+                }
                 let message = ChannelOrder(
                     serial: payment.serial, method: payment.method, amount: payment.amount,
                     description: order.description,
@@ -102,12 +107,18 @@ struct PaymentJobs: Sendable {
             }
             switch known.state {
             case .succeeded: _ = try await PaymentJobs.book(known, following.payment, tx)
-            case .closed: try await tx.closePayment(id)
-            case .absent where following.mustClose: try await tx.closePayment(id)
+            case .closed: try await close(following.payment, tx)
+            case .absent where following.mustClose: try await close(following.payment, tx)
             case .absent, .waiting: return try await tx.finish(job, .again(after: .seconds(60), in: .queries))
             }
             try await tx.finish(job, .done)
         }
+    }
+
+    /// Notes that a payment is closed at the channel; an order that expired has waited for that.
+    private func close(_ payment: PaymentRecord, _ tx: TenantTransaction) async throws {
+        try await tx.closePayment(payment.id)
+        try await tx.expireOrder(payment.orderID)
     }
 
     /// Books what a channel says of a payment that it calls paid.

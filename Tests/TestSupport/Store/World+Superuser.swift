@@ -46,6 +46,17 @@ extension World {
         ).count
     }
 
+    /// How many jobs of a kind wait or run.
+    public func jobCount(_ kind: JobKind) async throws -> Int {
+        try await superuser(
+            """
+            SELECT FROM custody.job WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)
+            UNION ALL
+            SELECT FROM custody.job_later WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)
+            """
+        ).count
+    }
+
     /// How many jobs are held by a worker.
     public func leasedJobs() async throws -> Int {
         try await superuser(
