@@ -17,7 +17,8 @@ SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relrowsecurity, c.relfor
 
 -- What deployments have, not tenants: no table may stand here without a reason.
 CREATE TEMPORARY VIEW common_table (relname, reason) AS
-VALUES ('calendar_day', 'the working days of the country'), ('queue', 'the names of the queues');
+VALUES ('calendar_day', 'the working days of the country'), ('queue', 'the names of the queues'),
+       ('admin_request', 'what the deployment''s admins were answered');
 
 SELECT cmp_ok((SELECT count(*) FROM tenant_table), '>=', 30::bigint, 'the tenant tables were found');
 

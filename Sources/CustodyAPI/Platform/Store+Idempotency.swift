@@ -42,6 +42,28 @@ extension Store {
         }
     }
 
+    /// Runs an admin's verb once for a request, as ``perform(_:_:)`` does a platform's.
+    func performAsAdmin(_ call: Call, _ verb: (SystemTransaction) async throws -> Outcome) async throws -> Reply {
+        let claim = try call.claim()
+        do {
+            return try await once(call, claim, asAdmin: verb)
+        } catch  where StoreFailure(error) == .duplicate {
+            return try await once(call, claim, asAdmin: verb)
+        }
+    }
+
+    private func once(
+        _ call: Call, _ claim: IdempotencyClaim?, asAdmin verb: (SystemTransaction) async throws -> Outcome
+    ) async throws -> Reply {
+        try await withSystem { tx in
+            if let claim, let stored = try await tx.replay(claim) { return Reply(replaying: stored) }
+            let outcome = try await verb(tx)
+            let body = outcome.body.bytes
+            if let claim { try await tx.remember(StoredResponse(status: outcome.status.code, body: body), for: claim) }
+            return Reply(status: outcome.status, contentType: Reply.json, body: body)
+        }
+    }
+
     /// Reads for a request.
     func look<Value>(_ call: Call, _ verb: (TenantTransaction) async throws -> Value) async throws -> Value {
         try await withTenant(call.tenantID, verb)

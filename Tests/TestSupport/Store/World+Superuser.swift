@@ -46,6 +46,12 @@ extension World {
         ).count
     }
 
+    /// What is stored of the answer to an admin's request, as it lies there.
+    public func keptAdminAnswer(_ key: String) async throws -> [UInt8] {
+        try await superuser("SELECT response FROM custody.admin_request WHERE key = \(key)").first?.get("response")
+            ?? []
+    }
+
     /// How many jobs of a kind wait or run.
     public func jobCount(_ kind: JobKind) async throws -> Int {
         try await superuser(
