@@ -111,7 +111,7 @@ struct APIBench: Sendable {
         _ method: String, _ path: String, _ body: JSON? = nil, token: String = adminToken,
         headers: [String: String] = [:]
     ) async throws -> Answer {
-        try await send(method, path, bytes: body?.bytes, key: token, port: ports.admin, headers: headers)
+        try await send(method, path, bytes: body?.bytes, key: token, headers: headers, port: ports.admin)
     }
 
     /// An order that the platform takes alone, of 100 fen.
