@@ -76,11 +76,11 @@ SELECT is_empty(
                   'custody_system'::regrole = ANY (p.polroles)
                   AND (
                       cardinality(p.polroles) > 1
-                      OR c.relname NOT IN ('tenant', 'api_key', 'job', 'job_later', 'job_dead', 'job_done')
+                      OR c.relname NOT IN ('tenant', 'api_key', 'job', 'job_later', 'job_dead', 'job_done', 'audit_entry')
                   )
               )
           ) $$,
-    'only tenants, keys and jobs are open to the system role, and nothing to everybody'
+    'only tenants, keys, jobs and the audit trail are open to the system role, and nothing to everybody'
 );
 
 -- Citus distributes by the first column, and no key may be global.
