@@ -52,6 +52,12 @@ extension World {
             ?? []
     }
 
+    /// Loses the waiting jobs of a kind, as no verb does.
+    public func loseJobs(_ kind: JobKind) async throws {
+        try await superuser(
+            "DELETE FROM custody.job_later WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)")
+    }
+
     /// How many jobs of a kind wait or run.
     public func jobCount(_ kind: JobKind) async throws -> Int {
         try await superuser(

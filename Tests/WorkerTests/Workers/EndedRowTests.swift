@@ -47,6 +47,19 @@ import Testing
         }
     }
 
+    @Test func `an instruction that no job is about gets its job back`() async throws {
+        try await SimulatedMarket.working { market in
+            let payment = try await doubtful(market)
+            try await market.world.loseJobs(.placePayment)
+            #expect(try await market.world.run { try await $0.adoptInstructions() } == 1)
+            #expect(try await market.world.run { try await $0.adoptInstructions() } == 0)
+            try await eventually("the payment is placed") {
+                try await market.world.run { try await $0.payment(payment.id) }.state == .paying
+            }
+            #expect(try await market.instruction(payment.serial)?.state == "succeeded")
+        }
+    }
+
     /// A payment that the channel has, without our knowing.
     private func doubtful(_ market: SimulatedMarket) async throws -> PaymentRecord {
         let shop = try await market.shop()
