@@ -102,13 +102,13 @@ struct Instructor: Sendable {
                 let neverSent = message == .firstSending && refusal.standing != .numberTaken
                 try await tx.noteDoubt(instruction, refusal.code, neverSent: neverSent)
                 outcome = .again(
-                    after: refusal.retryAfter ?? Instructor.pause(after: instruction),
+                    after: Instructor.pause(after: instruction, atLeast: refusal.retryAfter),
                     in: neverSent ? job.request.kind.queue : .queries)
             case .unknown(let doubt):
                 let neverSent = message == .firstSending && doubt.reason.isSurelyNotDone
                 try await tx.noteDoubt(instruction, doubt.reason.rawValue, neverSent: neverSent)
                 outcome = .again(
-                    after: doubt.retryAfter ?? Instructor.pause(after: instruction),
+                    after: Instructor.pause(after: instruction, atLeast: doubt.retryAfter),
                     in: neverSent ? job.request.kind.queue : .queries)
             }
             try await tx.finish(job, outcome)
@@ -154,9 +154,10 @@ struct Instructor: Sendable {
         }
     }
 
-    /// How long to wait before asking again: longer each time, never longer than ten minutes.
-    private static func pause(after instruction: InstructionRecord) -> Duration {
+    /// How long to wait before asking again: longer each time, never longer than ten minutes, whatever they ask for.
+    private static func pause(after instruction: InstructionRecord, atLeast asked: Duration? = nil) -> Duration {
         let steps = [5, 10, 30, 60, 120, 300, 600]
-        return .seconds(steps[min(instruction.queryCount, steps.count - 1)])
+        let step = Duration.seconds(steps[min(instruction.queryCount, steps.count - 1)])
+        return min(max(step, asked ?? .zero), .seconds(600))
     }
 }
