@@ -44,31 +44,38 @@ struct Instructor: Sendable {
     private static let ambiguous: Set<String> = ["200002"]
 
     /// Takes the next step of a job's instruction.
-    func run<Payload: Sendable>(_ job: ClaimedJob, on subject: UUIDv7, _ operation: Operation<Payload>) async throws {
-        let begun: (payload: Payload, step: InstructionStep)? = try await store.withTenant(job.tenantID) { tx in
+    func run<Payload: Sendable>(
+        _ job: ClaimedJob, on subject: UUIDv7, _ operation: Operation<Payload>
+    ) async throws -> JobEnd {
+        let begun: Begun<Payload> = try await store.withTenant(job.tenantID) { tx in
             switch try await operation.plan(tx) {
-            case .nothing:
-                try await tx.finish(job, .done)
-                return nil
+            case .nothing: return .over(.withoutEffect)
             case .wait(let delay):
                 try await tx.finish(job, .again(after: delay, in: .queries))
-                return nil
+                return .over(.recorded)
             case .go(let payload, let counterparty, let serial):
                 let step = try await tx.nextStep(
                     job.request.kind, on: subject, with: counterparty, serial: serial, deadline: operation.deadline
                 )
-                return (payload, step)
+                return .step(payload, step)
             }
         }
-        guard let begun else { return }
-        switch begun.step {
-        case .send(let instruction):
-            let reply = await operation.send(begun.payload, instruction)
-            try await record(reply, wasSending: true, instruction, job, begun.payload, operation)
-        case .ask(let instruction):
-            let reply = await operation.ask(begun.payload, instruction)
-            try await record(reply, wasSending: false, instruction, job, begun.payload, operation)
+        switch begun {
+        case .over(let end): return end
+        case .step(let payload, .send(let instruction)):
+            let reply = await operation.send(payload, instruction)
+            try await record(reply, wasSending: true, instruction, job, payload, operation)
+        case .step(let payload, .ask(let instruction)):
+            let reply = await operation.ask(payload, instruction)
+            try await record(reply, wasSending: false, instruction, job, payload, operation)
         }
+        return .recorded
+    }
+
+    /// What the first transaction came to.
+    private enum Begun<Payload: Sendable>: Sendable {
+        case over(JobEnd)
+        case step(Payload, InstructionStep)
     }
 
     private func record<Payload: Sendable>(
