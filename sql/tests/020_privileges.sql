@@ -88,14 +88,16 @@ SELECT is_empty(
     $$ SELECT p.proname FROM pg_proc p
         WHERE p.pronamespace = 'custody'::regnamespace
           AND (
-              NOT EXISTS (
-                  SELECT FROM unnest(p.proconfig) AS c WHERE c = 'search_path=pg_catalog, custody'
-              )
+              -- A procedure that commits can have none, and must then have its caller's rights only.
+              CASE p.prokind
+                   WHEN 'p' THEN p.prosecdef
+                   ELSE NOT EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c = 'search_path=pg_catalog, custody')
+              END
               OR EXISTS (
                   SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x WHERE x.grantee = 0
               )
           ) $$,
-    'every function has a fixed search path, and none is everybody''s to call'
+    'every function has a fixed search path, every procedure its caller''s rights, and none is everybody''s to call'
 );
 
 SELECT * FROM finish();

@@ -8,7 +8,7 @@ struct CallbackJobs: Sendable {
     let counterparties: Counterparties
 
     /// Processes a stored callback: its effects, its result and the job's end commit together.
-    func process(_ job: ClaimedJob, _ id: ID<Callback>) async throws {
+    func process(_ job: ClaimedJob, _ id: ID<Callback>) async throws -> JobEnd {
         try await store.withTenant(job.tenantID) { tx in
             let callback = try await tx.callback(id)
             let result: String
@@ -20,6 +20,7 @@ struct CallbackJobs: Sendable {
             try await tx.noteProcessed(id, result)
             try await tx.finish(job, .done)
         }
+        return .recorded
     }
 
     private func channel(
