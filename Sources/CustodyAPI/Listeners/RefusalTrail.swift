@@ -5,10 +5,10 @@ import Synchronization
 
 /// Puts refusals that look like an attack into the audit trail: wrong keys, forged callbacks, ids that are not the caller's.
 ///
-/// Whoever is refused can ask as often as he likes, so what is kept of it is bounded: so many entries per origin and minute,
-/// and so many in all; the rest is counted in the log. Writing them delays no answer, and their failure changes none.
+/// Whoever is refused can ask as often as he likes, so what is kept of it is bounded: so many entries a minute per origin,
+/// or per key where a valid one was shown, and so many in all; the rest is a line in the log. Writing them delays no answer, and their failure changes none.
 final class RefusalTrail: Sendable {
-    /// How many entries a minute are kept per origin, and of all origins together.
+    /// How many entries a minute are kept of each, and of all together.
     static let limits = (perOrigin: 30, total: 600)
 
     private struct Window {
@@ -32,7 +32,8 @@ final class RefusalTrail: Sendable {
     ///   - action: `refused.` and the reason's code.
     ///   - tenant: Whose data was asked for; nil when that is not known.
     func note(_ action: String, on subject: String, of tenant: ID<Tenant>?, by principal: Principal) {
-        guard admits(principal.origin) else { return }
+        // Behind a proxy everybody has one origin: whom we know counts for himself.
+        guard admits(tenant == nil ? principal.origin : "\(principal.origin) \(principal.name)") else { return }
         Task { [store, logger] in
             do {
                 try await store.withSystem { tx in
@@ -46,20 +47,20 @@ final class RefusalTrail: Sendable {
         }
     }
 
-    private func admits(_ origin: String) -> Bool {
+    private func admits(_ source: String) -> Bool {
         let now = ContinuousClock.now
         return window.withLock { window in
             if now >= window.ends { window = Window(ends: now + .seconds(60)) }
-            let count = window.counts[origin, default: 0]
+            let count = window.counts[source, default: 0]
             guard count < RefusalTrail.limits.perOrigin, window.total < RefusalTrail.limits.total else {
                 if count == RefusalTrail.limits.perOrigin {
-                    logger.warning("more refusals than the audit trail keeps", metadata: ["origin": "\(origin)"])
+                    logger.warning("more refusals than the audit trail keeps", metadata: ["source": "\(source)"])
                 }
-                // An origin that was never let in is not remembered, or remembering would be the attack.
-                if count > 0 { window.counts[origin] = count + 1 }
+                // Who was never let in is not remembered, or remembering would be the attack.
+                if count > 0 { window.counts[source] = count + 1 }
                 return false
             }
-            window.counts[origin] = count + 1
+            window.counts[source] = count + 1
             window.total += 1
             return true
         }
