@@ -121,7 +121,8 @@ struct Responder: Sendable {
     private static func isID(_ text: String) -> Bool {
         let parts = text.split(separator: "_", omittingEmptySubsequences: false)
         return parts.count == 2 && (3...4).contains(parts[0].utf8.count) && parts[1].utf8.count == 26
-            && text.utf8.allSatisfy { (48...57).contains($0) || (97...122).contains($0) || $0 == 95 }
+            && parts[0].utf8.allSatisfy { (97...122).contains($0) }
+            && parts[1].utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) }
     }
 
     private func authenticate(_ request: Request, _ progress: inout Progress) async throws {
