@@ -43,7 +43,7 @@ public struct APIServer: Service {
         func responder(_ routes: [Route]) -> Responder {
             Responder(
                 table: RouteTable(routes), keys: keys, adminToken: configuration.adminToken, meter: meter,
-                trail: trail, logger: logger)
+                trail: trail, proxies: configuration.trustedProxies, logger: logger)
         }
         platform = try Listener(
             name: "platform", address: configuration.platform, tls: configuration.tls, limits: configuration.limits,

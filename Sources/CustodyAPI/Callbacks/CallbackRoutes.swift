@@ -37,15 +37,19 @@ struct CallbackRoutes {
             trail.note("refused.callback_address", on: counterparty.rawValue, of: nil, by: stranger)
             throw Rejection.notFound
         }
-        let link: LinkCache.Link
+        let known: LinkCache.Entry
         do {
-            link = try await links.link(of: tenantID, counterparty)
+            known = try await links.link(of: tenantID, counterparty)
         } catch Rejection.linkMissing {
+            throw Rejection.notFound
+        }
+        guard known.sources.isEmpty || known.sources.contains(where: { $0.contains(call.origin) }) else {
+            trail.note("refused.callback_source", on: counterparty.rawValue, of: tenantID, by: stranger)
             throw Rejection.notFound
         }
         let message: (id: String, kind: String)
         do {
-            message = try verified(call, link, at: now)
+            message = try verified(call, known.link, at: now)
         } catch {
             // The error is one of a closed list of words; the message itself is not to be logged.
             logger.warning(

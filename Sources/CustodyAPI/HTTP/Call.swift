@@ -90,6 +90,8 @@ extension HTTPField.Name {
     static let requestID = known("X-Request-Id")
     /// `Prefer`
     static let prefer = known("Prefer")
+    /// `X-Forwarded-For`
+    static let forwardedFor = known("X-Forwarded-For")
     /// `Preference-Applied`
     static let preferenceApplied = known("Preference-Applied")
 

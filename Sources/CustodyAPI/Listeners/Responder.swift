@@ -14,6 +14,8 @@ struct Responder: Sendable {
     let meter: RequestMeter
     /// Where refusals that look like an attack are kept; nil on a listener that knows nobody.
     let trail: RefusalTrail?
+    /// The proxies of ours whose word about an origin counts.
+    let proxies: [AddressRange]
     let logger: Logger
 
     /// How far a request got before it was answered or refused.
@@ -25,8 +27,11 @@ struct Responder: Sendable {
     }
 
     /// Answers a request; whatever is thrown becomes a problem.
-    func respond(to request: Request, from origin: String) async -> Response {
+    ///
+    /// - Parameter peer: The address of the connection's other end.
+    func respond(to request: Request, from peer: String) async -> Response {
         let start = ContinuousClock.now
+        let origin = ClientAddress.of(peer: peer, headers: request.headers, trusting: proxies)
         let requestID = Responder.requestID(request.headers[.requestID])
         var progress = Progress()
         var reply: Reply

@@ -19,7 +19,7 @@ public struct OperationsServer: Service {
             responder: Responder(
                 table: RouteTable(OperationsRoutes(store: store, migration: migration, metrics: metrics).routes),
                 keys: KeyCache(store: store), adminToken: nil, meter: RequestMeter(registry: metrics), trail: nil,
-                logger: logger),
+                proxies: [], logger: logger),
             logger: logger)
     }
 
