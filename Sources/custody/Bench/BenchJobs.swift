@@ -8,7 +8,8 @@ import Metrics
 import Postgres
 import Synchronization
 
-/// Jobs without effect, one commit each: against two Python queues, against a plain claim, beside a whale, under a snapshot.
+/// Jobs without effect, one commit each, through the product's own worker: against two Python queues, against a plain claim,
+/// beside a whale, under a snapshot.
 struct BenchJobs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs", abstract: "Jobs without effect, against pgqueuer and procrastinate.",
@@ -22,15 +23,14 @@ struct BenchJobs: AsyncParsableCommand {
     @Option(help: "Jobs per measurement.") var jobs = 30_000
     @Option(help: "Measurements of each, alternating.") var runs = 3
     @Option(help: "Jobs at once: what a worker claims in one go, and pgqueuer's batch.") var concurrency = 100
-    @Option(help: "Connections that end jobs.") var lanes = 8
     @Option(help: "For how long a snapshot is held, in seconds.") var snapshotSeconds = 30
     @Flag(help: "Answer in JSON, one object.") var json = false
 
     func run() async throws {
         MetricsSystem.bootstrap(PrometheusRegistry())
         let address = try database.configuration(role: "postgres")
-        let load = try await JobsLoad(
-            address, migrations: migrations, tenants: 51, concurrency: concurrency, lanes: lanes)
+        let load = try await JobsLoad(address, migrations: migrations, tenants: 51, concurrency: concurrency)
+        let isDurable = try await load.isDurableAndGuarded()
         let rates = try await againstPeers(load, address)
         let (lone, fifo) = try await againstFirstInFirstOut(load)
         let whale = try await besideWhale(load)
@@ -39,8 +39,10 @@ struct BenchJobs: AsyncParsableCommand {
         let medians = rates.mapValues(median)
         let (ours, best) = (medians["custody"] ?? 0, max(medians["pgqueuer"] ?? 0, medians["procrastinate"] ?? 0))
         let checks: [(String, Bool)] = [
+            ("durable_and_row_level_security", isDurable),
             ("faster_than_pgqueuer", ours > medians["pgqueuer"] ?? .infinity),
             ("faster_than_procrastinate", ours > medians["procrastinate"] ?? .infinity),
+            ("one_commit_per_job", load.hadOneCommitPerJob),
             ("small_tenants_within_2_s", whale <= 2), ("lone_tenant_at_least_0_9_of_fifo", lone >= 0.9 * fifo),
             ("snapshot_costs_less_than_half", held > 0.5 * free),
         ]
@@ -63,9 +65,9 @@ struct BenchJobs: AsyncParsableCommand {
     private func rate(_ load: JobsLoad, _ order: JobsLoad.Order) async throws -> Double {
         try await load.fill([(load.tenants[0], jobs)])
         let jobs = jobs
-        let (done, seconds) = try await load.work(order) { _, count in count == jobs }
-        guard done == jobs else { throw ValidationError("Of \(jobs) jobs \(done) were done.") }
-        return Double(jobs) / seconds
+        let outcome = try await load.work(order) { _, count in count == jobs }
+        guard outcome.done == jobs else { throw ValidationError("Of \(jobs) jobs \(outcome.done) were done.") }
+        return Double(jobs) / outcome.seconds
     }
 
     private func againstPeers(_ load: JobsLoad, _ address: PostgresConfiguration) async throws -> [String: [Double]] {
@@ -146,10 +148,10 @@ struct BenchJobs: AsyncParsableCommand {
             if isHeld {
                 try await holder.script("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM custody.queue")
             }
-            let (done, seconds) = try await load.work(.lanes, atMost: .seconds(snapshotSeconds)) { $1 == enough }
+            let outcome = try await load.work(.lanes, atMost: .seconds(snapshotSeconds)) { $1 == enough }
             if isHeld { try await holder.script("COMMIT") }
             await holder.close()
-            rates.append(Double(done) / seconds)
+            rates.append(Double(outcome.done) / outcome.seconds)
         }
         return (rates[0], rates[1])
     }

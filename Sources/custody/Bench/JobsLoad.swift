@@ -8,7 +8,7 @@ import ServiceLifecycle
 import Synchronization
 
 /// A database full of jobs, and a worker that gets through them: the product's own, with a handler that does nothing.
-struct JobsLoad {
+final class JobsLoad: Sendable {
     /// Who claims.
     enum Order {
         /// The product's: lanes in turn.
@@ -20,24 +20,30 @@ struct JobsLoad {
     /// A job was done twice, or not at all.
     struct Miscounted: Error {}
 
+    /// What a worker came to.
+    struct Outcome {
+        /// Jobs that were done.
+        let done: Int
+        /// In how many seconds.
+        let seconds: Double
+    }
+
     let tenants: [ID<Tenant>]
     private let store: Store
     private let yardstick: Pool
     private let superuser: Connection
     private let concurrency: Int
-    private let lanes: Int
+    /// Jobs that were done in all, and the transactions that ended them.
+    private let commits = Mutex((jobs: 0, transactions: 0))
     private let logger = Logger(label: "bench") { StreamLogHandler.standardError(label: $0) }
 
     /// Migrates the database, and provisions platforms.
     ///
-    /// - Parameters:
-    ///   - concurrency: Jobs done at once, and so claimed at once.
-    ///   - lanes: Connections that end jobs.
+    /// - Parameter concurrency: Jobs done at once, and so claimed at once.
     init(
-        _ configuration: PostgresConfiguration, migrations: String, tenants count: Int, concurrency: Int, lanes: Int
+        _ configuration: PostgresConfiguration, migrations: String, tenants count: Int, concurrency: Int
     ) async throws {
         self.concurrency = concurrency
-        self.lanes = lanes
         superuser = try await Connection.open(configuration)
         _ = try await Migrator(directory: migrations).up(on: superuser)
         let logger = logger
@@ -48,7 +54,7 @@ struct JobsLoad {
         }
         yardstick = pool("custody_system", 1)
         let store = Store(
-            app: pool("custody_app", 2), system: pool("custody_system", lanes + 4),
+            app: pool("custody_app", 2), system: pool("custody_system", 6),
             vault: try Vault(master: [UInt8](repeating: 1, count: 32)), logger: logger)
         self.store = store
         tenants = try await store.withSystem { system in
@@ -79,11 +85,10 @@ struct JobsLoad {
     /// - Parameters:
     ///   - limit: When it is enough, if the handler never says so.
     ///   - isEnough: Called by the handler with each job, and how many there were so far.
-    /// - Returns: How many jobs were done, and in how many seconds.
     func work(
         _ order: Order, atMost limit: Duration = .seconds(300),
         until isEnough: @escaping @Sendable (ClaimedJob, Int) -> Bool
-    ) async throws -> (done: Int, seconds: Double) {
+    ) async throws -> Outcome {
         let (enough, stop) = AsyncStream.makeStream(of: Void.self)
         let tally = Tally()
         let group = ServiceGroup(
@@ -106,17 +111,16 @@ struct JobsLoad {
             try await tasks.waitForAll()
         }
         let time = seconds(since: began)
-        let done = try await number("SELECT count(*) AS n FROM custody.job_done")
-        let begun = try await number("SELECT count(*) AS n FROM custody.job WHERE attempt > 0")
-        guard done == tally.value, begun == 0 else { throw Miscounted() }
-        return (done, time)
+        let (done, left, transactions) = try await history()
+        guard done == tally.value, left == 0 else { throw Miscounted() }
+        commits.withLock { $0 = ($0.jobs + done, $0.transactions + transactions) }
+        return Outcome(done: done, seconds: time)
     }
 
     private func worker(_ order: Order, _ handler: @escaping JobHandler) -> Worker {
         var configuration = Worker.Configuration()
         configuration.queues = [.callbacks]
         configuration.concurrency = concurrency
-        configuration.endingLanes = lanes
         let yardstick = yardstick
         let oldestFirst: Worker.Claim = { _, batch, lease, _ in
             try await JobsLoad.claimOldest(batch, lease, yardstick)
@@ -132,7 +136,32 @@ struct JobsLoad {
         func next() -> Int { count.add(1, ordering: .relaxed).newValue }
     }
 
-    private func number(_ sql: SQL) async throws -> Int { try await superuser.query(sql).first?.get("n") ?? -1 }
+    /// How many jobs are in the history, how many were begun and have not ended, and how many transactions ended them.
+    private func history() async throws -> (done: Int, left: Int, transactions: Int) {
+        let row = try await superuser.query(
+            """
+            SELECT count(*) AS done, (SELECT count(*) FROM custody.job WHERE attempt > 0) AS left,
+                   count(DISTINCT d.xmin::text) AS transactions
+              FROM custody.job_done d
+            """
+        ).first
+        return (try row?.get("done") ?? -1, try row?.get("left") ?? -1, try row?.get("transactions") ?? -1)
+    }
+
+    /// Whether every job so far was ended by a transaction of its own.
+    var hadOneCommitPerJob: Bool { commits.withLock { $0.jobs > 0 && $0.jobs == $0.transactions } }
+
+    /// Whether the server waits for its disk at every commit, and row-level security guards the jobs.
+    func isDurableAndGuarded() async throws -> Bool {
+        try await superuser.query(
+            """
+            SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'
+                   AND current_setting('synchronous_commit') = 'on'
+                   AND (SELECT bool_and(relrowsecurity AND relforcerowsecurity) FROM pg_class
+                         WHERE oid IN ('custody.job'::regclass, 'custody.job_done'::regclass)) AS yes
+            """
+        ).first?.get("yes") ?? false
+    }
 
     /// When the last job of anyone but one tenant was done, in seconds after a moment of the database's clock.
     func lastDone(without tenant: ID<Tenant>, since began: Instant) async throws -> (count: Int, seconds: Double) {
