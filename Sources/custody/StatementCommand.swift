@@ -52,8 +52,10 @@ struct StatementImport: AsyncParsableCommand {
         let subject = StatementSubject(source: source, form: form, date: day)
         let name = URL(fileURLWithPath: file).lastPathComponent
         let stored = try await withStore(options) { store in
-            try await store.withTenant(tenant.id) {
-                try await $0.keep(content, subject: subject, fileName: name, bytes: bytes)
+            try await store.withTenant(tenant.id) { tx in
+                let stored = try await tx.keep(content, subject: subject, fileName: name, bytes: bytes)
+                try await tx.audit("statement.import", on: stored.statement.id.text, by: .commandLine)
+                return stored
             }
         }
         if json {

@@ -16,7 +16,7 @@ import TestSupport
     private static func realNow() -> Instant { Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
 
     /// Links the platform to all three, with the keys of the fixtures; answers its callback token.
-    private static func link(_ bench: APIBench) async throws -> String {
+    static func link(_ bench: APIBench) async throws -> String {
         let weChat = WeChatPayLink(
             baseURL: "http://127.0.0.1:9", mchid: "1900000001", appid: "wx0000000000000001", merchantSerial: "AA",
             merchantPrivateKeyPEM: try pem("wx_merchant.key.pem"), apiV3Key: String(repeating: "k", count: 32),

@@ -1,86 +1,107 @@
 import CustodyDomain
 import CustodyStore
+import CustodyWire
 import Foundation
-import Postgres
 import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Worker processes that are killed while they end thousands of jobs, many in one round trip.
+    /// Workers that are killed with -9 at the worst moments of an instruction.
     @Suite struct KilledWorkerTests {
-        private static let jobs = 6000
+        private let amount = Fen(50_000)
 
-        /// Jobs about an order of which the bank knows already: the real handler finds nothing to do.
-        private func fill(_ world: World) async throws {
-            let shop = try await world.activeSubMerchant()
-            let order = try await world.order([(shop, Fen(100))])
-            try await world.test.withConnection(as: .superuser) { connection in
-                try await connection.script("TRUNCATE custody.job, custody.job_done, custody.job_later")
-                _ = try await connection.query(
-                    """
-                    UPDATE custody.trade_order SET bank_state = 'synced' WHERE tenant_id = \(world.tenantID)
-                    """)
-                _ = try await connection.query(
-                    """
-                    INSERT INTO custody.job (tenant_id, queue, id, kind, subject)
-                    SELECT \(world.tenantID), 'instructions',
-                           ('018f0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'sync_order',
-                           \(order.id.uuid.text)
-                      FROM generate_series(1, \(KilledWorkerTests.jobs)) AS n
-                    """)
-            }
-        }
-
-        private func counts(_ test: TestStore) async throws -> (waiting: Int, done: Int, different: Int, dead: Int) {
-            try await test.withConnection(as: .superuser) { connection in
-                let row = try await connection.query(
-                    """
-                    SELECT (SELECT count(*) FROM custody.job) + (SELECT count(*) FROM custody.job_later) AS waiting,
-                           (SELECT count(*) FROM custody.job_done) AS done,
-                           (SELECT count(DISTINCT id) FROM custody.job_done WHERE outcome = 'done') AS different,
-                           (SELECT count(*) FROM custody.job_dead) AS dead
-                    """
-                ).first
-                return (
-                    try row?.get("waiting") ?? -1, try row?.get("done") ?? -1, try row?.get("different") ?? -1,
-                    try row?.get("dead") ?? -1
-                )
-            }
-        }
-
-        @Test func `workers killed between claim and end lose nothing and double nothing`() async throws {
-            try await TestStore.withFresh { test in
-                try await fill(try await test.world())
-                let url = CustodyProcess.url(try await test.configuration(.superuser))
-                var heldAtDeath = 0
-                for round in 1...4 {
-                    let worker = try CustodyProcess(["work", "--database-url", url, "--concurrency", "64"])
-                    try await eventually("round \(round): it is in the midst of it", within: .seconds(60)) {
-                        try await counts(test).done >= round * 500
-                    }
-                    worker.signal(SIGKILL)
-                    #expect(try await worker.end(within: .seconds(5)).status == SIGKILL)
-                    // What it held is there still, and no more: each job is either waiting or done.
-                    let after = try await counts(test)
-                    #expect(after.waiting + after.done == KilledWorkerTests.jobs, "round \(round)")
-                    #expect(after.different == after.done, "round \(round)")
-                    heldAtDeath += try await test.withConnection(as: .superuser) { connection in
-                        // Time passes: the leases of the dead end.
-                        try await connection.query(
-                            "UPDATE custody.job SET lease_until = now() - interval '1 s' WHERE lease_until IS NOT NULL"
-                        ).affected
-                    }
+        @Test
+        func `a callback ends the instruction of a worker that was killed between sending and recording`() async throws
+        {
+            try await SimulatedMarket.run { market in
+                let first = try worker(of: market)
+                let shop = try await market.shop()
+                let (_, payment) = try await market.paidOrder(shop, amount)
+                // WeChat Pay takes the refund, and does not say so for a minute.
+                try await market.weChatFault("refund", "no_answer")
+                let refund = try await market.world.run { tx in
+                    try await tx.createRefund(
+                        of: payment.id, outRefundNo: "R1", amount: amount, parts: nil, reason: nil)
                 }
-                #expect(heldAtDeath > 0, "no worker was killed between claim and end")
-                let last = try CustodyProcess(["work", "--database-url", url])
-                try await eventually("all is done", within: .seconds(120)) { try await counts(test).waiting == 0 }
-                last.signal(SIGTERM)
-                #expect(try await last.end(within: .seconds(20)).status == 0)
-                let end = try await counts(test)
-                #expect(end.done == KilledWorkerTests.jobs)
-                #expect(end.different == KilledWorkerTests.jobs)
-                #expect(end.dead == 0)
+                try await eventually("WeChat Pay has the refund") {
+                    market.weChat.count("POST", "/v3/refund/domestic/refunds") == 1
+                }
+                first.signal(SIGKILL)
+                #expect(try await first.end(within: .seconds(5)).status == SIGKILL)
+                #expect(try await market.instruction(refund.serial)?.state == "sent")
+
+                // Its callback comes while nobody works; the lease of the dead worker is still held.
+                let letters = market.inbox.count
+                try await eventually("the callback comes") {
+                    try await market.advance(.seconds(30))
+                    return market.inbox.count > letters
+                }
+                let second = try worker(of: market)
+                try await eventually("the refund is booked") {
+                    try await market.world.run { try await $0.refund(refund.id) }.state == .succeeded
+                }
+                let instruction = try #require(try await market.instruction(refund.serial))
+                #expect(instruction.state == "succeeded" && instruction.sent == 1 && instruction.doubt == nil)
+                try await eventually("the dead worker's job is done", within: .seconds(90)) {
+                    try await market.world.run { try await $0.hasJob(JobRequest(.sendRefund, refund.id)) } == false
+                }
+                #expect(market.weChat.count("POST", "/v3/refund/domestic/refunds") == 1)
+                #expect(try await market.instruction(refund.serial)?.state == "succeeded")
+                #expect(try await market.world.balance(.refunding) == .zero)
+                try await end(second, market)
             }
+        }
+
+        @Test
+        func `a worker that is killed between noting a prompt and the instruction's end loses nothing`() async throws {
+            try await SimulatedMarket.run { market in
+                let first = try worker(of: market)
+                let shop = try await market.shop()
+                try await market.world.withHeldEnds(of: .placePayment) { hold in
+                    let order = try await market.world.order([(shop, amount)])
+                    let payment = try await market.world.run { tx in
+                        try await tx.createPayment(of: order.id, channel: .weChatPay, method: .native, payerID: nil)
+                    }
+                    try await eventually("the worker has the prompt, and is about to end the instruction") {
+                        try await hold.waiting() == 1
+                    }
+                    first.signal(SIGKILL)
+                    #expect(try await first.end(within: .seconds(5)).status == SIGKILL)
+                    let before = try await market.world.run { try await $0.payment(payment.id) }
+                    #expect(before.state == .created && before.prompt == nil)
+                    try await hold.release()
+
+                    let second = try worker(of: market)
+                    try await eventually("the payment is placed again", within: .seconds(90)) {
+                        try await market.world.run { try await $0.payment(payment.id) }.state == .paying
+                    }
+                    let after = try await market.world.run { try await $0.payment(payment.id) }
+                    #expect(after.prompt?.contains("weixin://") == true)
+                    let instruction = try #require(try await market.instruction(payment.serial))
+                    #expect(instruction.state == "succeeded" && instruction.sent == 1 && instruction.asked == 1)
+                    #expect(try await market.world.run { try await $0.hasJob(JobRequest(.pollPayment, payment.id)) })
+                    try await market.pay(after)
+                    try await eventually("it is paid") {
+                        try await market.world.run { try await $0.payment(payment.id) }.state == .succeeded
+                    }
+                    try await end(second, market)
+                }
+            }
+        }
+
+        private func worker(of market: SimulatedMarket) throws -> CustodyProcess {
+            try CustodyProcess(
+                [
+                    "work", "--database-url", CustodyProcess.url(market.database),
+                    "--callback-base-url", market.callbackBase, "--concurrency", "4", "--connections", "4",
+                ])
+        }
+
+        private func end(_ worker: CustodyProcess, _ market: SimulatedMarket) async throws {
+            worker.signal(SIGTERM)
+            #expect(try await worker.end(within: .seconds(20)).status == 0)
+            #expect(try await market.world.violations() == [])
+            #expect(try await market.lostJobs() == [])
         }
     }
 }

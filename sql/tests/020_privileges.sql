@@ -80,8 +80,8 @@ SELECT bag_eq(
 SELECT is_empty(
     $$ SELECT relname, privilege_type FROM granted
         WHERE relname IN ('posting', 'ledger_transaction', 'ledger_account', 'balance_delta', 'audit_entry', 'event',
-                          'idempotency_key')
-          AND grantee = 'custody_app'::regrole AND privilege_type NOT IN ('SELECT', 'INSERT') $$,
+                          'idempotency_key', 'admin_request')
+          AND grantee IN ('custody_app'::regrole, 'custody_system'::regrole) AND privilege_type NOT IN ('SELECT', 'INSERT') $$,
     'what is booked, told or remembered is never changed'
 );
 SELECT is_empty(

@@ -13,9 +13,21 @@ struct Instructor: Sendable {
         case go(Payload, to: Counterparty, serial: String?)
         /// Something else must happen first.
         case wait(Duration)
-        /// Nothing is left to do.
+        /// Nothing is left to do: the row has come to its end, by whatever way.
         case nothing
     }
+
+    /// How to learn what became of an instruction that was sent.
+    enum Asking<Payload: Sendable> {
+        /// By sending it again: the counterparty answers a repeated number with what it has, so a refusal is one of the
+        /// instruction itself.
+        case sendingAgain
+        /// By a question of its own, whose refusal says nothing about the instruction.
+        case question((Payload, InstructionRecord) async -> Reply<Verdict>)
+    }
+
+    /// What an answer answers.
+    private enum Message { case firstSending, sendingAgain, question }
 
     /// The parts in which operations differ.
     struct Operation<Payload: Sendable> {
@@ -25,8 +37,8 @@ struct Instructor: Sendable {
         let plan: (TenantTransaction) async throws -> Plan<Payload>
         /// Sends it under a number.
         let send: (Payload, InstructionRecord) async -> Reply<Verdict>
-        /// Asks what became of it.
-        let ask: (Payload, InstructionRecord) async -> Reply<Verdict>
+        /// How to learn what became of it.
+        let asking: Asking<Payload>
         /// Notes that the counterparty has it.
         var accepted: (TenantTransaction, Payload, Verdict) async throws -> Void = { _, _, _ in }
         /// Books that it is done; called once.
@@ -37,19 +49,17 @@ struct Instructor: Sendable {
 
     let store: Store
 
-    /// Refusals that only mean: not now. The same number may be used again.
-    private static let temporary: Set<String> = ["100301", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"]
-
-    /// Refusals that say: something stands under this number already. What became of it is asked, never taken for a failure.
-    private static let ambiguous: Set<String> = ["200002"]
-
     /// Takes the next step of a job's instruction.
     func run<Payload: Sendable>(
         _ job: ClaimedJob, on subject: UUIDv7, _ operation: Operation<Payload>
     ) async throws -> JobEnd {
         let begun: Begun<Payload> = try await store.withTenant(job.tenantID) { tx in
             switch try await operation.plan(tx) {
-            case .nothing: return .over(.withoutEffect)
+            case .nothing:
+                // Nobody will ask about it any more, so an instruction that is still open must not look as if somebody did.
+                try await tx.endInstruction(
+                    job.request.kind, on: subject, failure: ("row_ended", "what it was for ended before its outcome"))
+                return .over(.withoutEffect)
             case .wait(let delay):
                 try await tx.finish(job, .again(after: delay, in: .queries))
                 return .over(.recorded)
@@ -62,14 +72,23 @@ struct Instructor: Sendable {
         }
         switch begun {
         case .over(let end): return end
-        case .step(let payload, .send(let instruction)):
-            let reply = await operation.send(payload, instruction)
-            try await record(reply, wasSending: true, instruction, job, payload, operation)
-        case .step(let payload, .ask(let instruction)):
-            let reply = await operation.ask(payload, instruction)
-            try await record(reply, wasSending: false, instruction, job, payload, operation)
+        case .step(let payload, let step):
+            let reply: Reply<Verdict>
+            let message: Message
+            switch (step, operation.asking) {
+            case (.send, _):
+                message = .firstSending
+                reply = await operation.send(payload, step.instruction)
+            case (.ask, .sendingAgain):
+                message = .sendingAgain
+                reply = await operation.send(payload, step.instruction)
+            case (.ask, .question(let ask)):
+                message = .question
+                reply = await ask(payload, step.instruction)
+            }
+            try await record(reply, to: message, step.instruction, job, payload, operation)
+            return .recorded
         }
-        return .recorded
     }
 
     /// What the first transaction came to.
@@ -79,7 +98,7 @@ struct Instructor: Sendable {
     }
 
     private func record<Payload: Sendable>(
-        _ reply: Reply<Verdict>, wasSending: Bool, _ instruction: InstructionRecord, _ job: ClaimedJob,
+        _ reply: Reply<Verdict>, to message: Message, _ instruction: InstructionRecord, _ job: ClaimedJob,
         _ payload: Payload, _ operation: Operation<Payload>
     ) async throws {
         try await store.withTenant(job.tenantID) { tx in
@@ -87,22 +106,21 @@ struct Instructor: Sendable {
             switch reply {
             case .answered(let verdict):
                 outcome = try await settle(verdict, instruction, payload, operation, tx)
-            case .refused(let refusal) where Instructor.ambiguous.contains(refusal.code):
-                try await tx.noteDoubt(instruction, refusal.code, neverSent: false)
-                outcome = .again(after: Instructor.pause(after: instruction), in: .queries)
-            case .refused(let refusal) where wasSending && !Instructor.temporary.contains(refusal.code):
-                if try await tx.end(instruction, failure: (refusal.code, refusal.message)) {
-                    try await operation.failed(tx, payload, refusal)
-                }
-                outcome = .done
+            case .refused(let refusal) where refusal.standing == .final && message != .question:
+                outcome = try await settle(.failed(refusal), instruction, payload, operation, tx)
             case .refused(let refusal):
-                try await tx.noteDoubt(instruction, refusal.code, neverSent: wasSending)
-                outcome = .again(after: .seconds(600), in: wasSending ? job.request.kind.queue : .queries)
+                // For now, or of the question alone: only of a first sending is it sure that nothing was done.
+                let neverSent = message == .firstSending && refusal.standing != .numberTaken
+                try await tx.noteDoubt(instruction, refusal.code, neverSent: neverSent)
+                outcome = .again(
+                    after: Instructor.pause(after: instruction, atLeast: refusal.retryAfter),
+                    in: neverSent ? job.request.kind.queue : .queries)
             case .unknown(let doubt):
-                let neverSent = wasSending && [.unreachable, .rateLimited].contains(doubt.reason)
+                let neverSent = message == .firstSending && doubt.reason.isSurelyNotDone
                 try await tx.noteDoubt(instruction, doubt.reason.rawValue, neverSent: neverSent)
                 outcome = .again(
-                    after: Instructor.pause(after: instruction), in: neverSent ? job.request.kind.queue : .queries)
+                    after: Instructor.pause(after: instruction, atLeast: doubt.retryAfter),
+                    in: neverSent ? job.request.kind.queue : .queries)
             }
             try await tx.finish(job, outcome)
         }
@@ -147,9 +165,10 @@ struct Instructor: Sendable {
         }
     }
 
-    /// How long to wait before asking again: longer each time, never longer than ten minutes.
-    private static func pause(after instruction: InstructionRecord) -> Duration {
+    /// How long to wait before asking again: longer each time, never longer than ten minutes, whatever they ask for.
+    private static func pause(after instruction: InstructionRecord, atLeast asked: Duration? = nil) -> Duration {
         let steps = [5, 10, 30, 60, 120, 300, 600]
-        return .seconds(steps[min(instruction.queryCount, steps.count - 1)])
+        let step = Duration.seconds(steps[min(instruction.queryCount, steps.count - 1)])
+        return min(max(step, asked ?? .zero), .seconds(600))
     }
 }

@@ -35,7 +35,9 @@ struct CallbackJobs: Sendable {
             }
             switch known.state {
             case .succeeded: return try await PaymentJobs.book(known, payment, tx)
-            case .closed: try await tx.closePayment(payment.id)
+            case .closed:
+                try await tx.closePayment(payment.id)
+                try await tx.expireOrder(payment.orderID)
             case .waiting, .absent: break
             }
             return known.state.rawValue

@@ -29,18 +29,17 @@ struct PaymentJobs: Sendable {
     /// Places a payment with its channel, so that the buyer can pay.
     func place(_ job: ClaimedJob, _ id: ID<Payment>) async throws -> JobEnd {
         let base = try await callbackBase(job, id)
-        // Placing again under the same number changes nothing at the channel, so asking is the same call.
-        let call: (Placement, InstructionRecord) async -> Reply<Verdict> = { placement, _ in
-            await placement.channel.pay(placement.order).map { prompt in
-                .noted { tx in try await tx.notePrompt(id, prompt.json) }
-            }
-        }
         let operation = Instructor.Operation<Placement>(
             deadline: .seconds(600),
             plan: { tx in
                 let payment = try await tx.payment(id)
                 guard payment.state == .created else { return .nothing }
                 let order = try await tx.order(payment.orderID)
+                guard order.state == .open, order.expiresAt > tx.now else {
+                    // Nobody may pay it any more; whether it is at the channel all the same, the poll finds out, and closes it.
+                    try await tx.enqueue(JobRequest(.pollPayment, id))
+                    return .nothing
+                }
                 let message = ChannelOrder(
                     serial: payment.serial, method: payment.method, amount: payment.amount,
                     description: order.description,
@@ -51,11 +50,36 @@ struct PaymentJobs: Sendable {
                     Placement(order: message, channel: channel), to: Counterparty(payment.channel),
                     serial: payment.serial)
             },
-            send: call, ask: call,
+            send: { placement, _ in
+                let reply = await placement.channel.pay(placement.order)
+                if case .refused(let refusal) = reply, refusal.standing == .numberTaken {
+                    return await standing(placement, refusal, id)
+                }
+                return reply.map { prompt in .noted { tx in try await tx.notePrompt(id, prompt.json) } }
+            },
+            // Placing again under the same number changes nothing at the channel, so asking is the same call.
+            asking: .sendingAgain,
             succeeded: { tx, _, _ in try await tx.enqueue(JobRequest(.pollPayment, id), at: tx.now + .seconds(60)) },
             failed: { tx, _, refusal in try await tx.failPayment(id, code: refusal.code, message: refusal.message) }
         )
         return try await Instructor(store: store).run(job, on: id.uuid, operation)
+    }
+
+    /// What became of a payment that the channel has already, but gives no prompt for: paid, or of no use to anybody.
+    private func standing(
+        _ placement: Placement, _ refusal: Refusal, _ id: ID<Payment>
+    ) async -> Reply<Verdict> {
+        var reply = await placement.channel.queryPayment(serial: placement.order.serial)
+        if case .answered(let known) = reply, known.state == .waiting {
+            reply = await placement.channel.closePayment(serial: placement.order.serial)
+        }
+        switch reply {
+        case .answered(let known) where known.state == .succeeded:
+            return .answered(.noted { tx in _ = try await PaymentJobs.book(known, try await tx.payment(id), tx) })
+        case .answered(let known) where known.state == .closed: return .answered(.failed(refusal))
+        case .answered, .refused: return .refused(refusal)
+        case .unknown(let doubt): return .unknown(doubt)
+        }
     }
 
     /// Asks the channel about a payment until it is paid or closed; closes it there when its order may not be paid any more.
@@ -80,13 +104,19 @@ struct PaymentJobs: Sendable {
             }
             switch known.state {
             case .succeeded: _ = try await PaymentJobs.book(known, following.payment, tx)
-            case .closed: try await tx.closePayment(id)
-            case .absent where following.mustClose: try await tx.closePayment(id)
+            case .closed: try await close(following.payment, tx)
+            case .absent where following.mustClose: try await close(following.payment, tx)
             case .absent, .waiting: return try await tx.finish(job, .again(after: .seconds(60), in: .queries))
             }
             try await tx.finish(job, .done)
         }
         return .recorded
+    }
+
+    /// Notes that a payment is closed at the channel; an order that expired has waited for that.
+    private func close(_ payment: PaymentRecord, _ tx: TenantTransaction) async throws {
+        try await tx.closePayment(payment.id)
+        try await tx.expireOrder(payment.orderID)
     }
 
     /// Books what a channel says of a payment that it calls paid.
@@ -130,7 +160,7 @@ struct PaymentJobs: Sendable {
                 )
             },
             send: { refund, _ in await refund.channel.refund(refund.request).map(PaymentJobs.verdict) },
-            ask: { refund, _ in
+            asking: .question { refund, _ in
                 await refund.channel.queryRefund(
                     serial: refund.request.serial, paymentSerial: refund.request.paymentSerial
                 ).map(PaymentJobs.verdict)

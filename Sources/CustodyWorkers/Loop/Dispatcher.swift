@@ -42,6 +42,7 @@ struct Dispatcher: Sendable {
             else { return try await refuse(job) }
             try await days.reconcile(job, channel, date)
         case .settle: try await days.settle(job)
+        case .expireOrders: try await days.expireOrders(job)
         }
         return .recorded
     }

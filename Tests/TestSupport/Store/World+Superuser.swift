@@ -19,6 +19,11 @@ extension World {
         try await superuser("UPDATE custody.payment SET amount_fen = \(amount) WHERE id = \(id)")
     }
 
+    /// Puts a payment into a state that no verb would put it into now.
+    public func setState(_ state: String, of id: ID<Payment>) async throws {
+        try await superuser("UPDATE custody.payment SET state = \(state) WHERE id = \(id)")
+    }
+
     /// Approves a resolution in the name of its own maker, going around the verb.
     ///
     /// - Throws: What the database says to that.
@@ -38,6 +43,29 @@ extension World {
     public func openCallbacks() async throws -> Int {
         try await superuser(
             "SELECT FROM custody.callback WHERE tenant_id = \(tenantID) AND processed_at IS NULL"
+        ).count
+    }
+
+    /// What is stored of the answer to an admin's request, as it lies there.
+    public func keptAdminAnswer(_ key: String) async throws -> [UInt8] {
+        try await superuser("SELECT response FROM custody.admin_request WHERE key = \(key)").first?.get("response")
+            ?? []
+    }
+
+    /// Loses the waiting jobs of a kind, as no verb does.
+    public func loseJobs(_ kind: JobKind) async throws {
+        try await superuser(
+            "DELETE FROM custody.job_later WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)")
+    }
+
+    /// How many jobs of a kind wait or run.
+    public func jobCount(_ kind: JobKind) async throws -> Int {
+        try await superuser(
+            """
+            SELECT FROM custody.job WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)
+            UNION ALL
+            SELECT FROM custody.job_later WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)
+            """
         ).count
     }
 
