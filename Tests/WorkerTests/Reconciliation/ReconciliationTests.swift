@@ -151,9 +151,10 @@ import Testing
     func `a bank's file is kept whole, once`(_ name: String) async throws {
         let bytes = try Bill.bytes(of: name)
         let ok = try Bill.bytes(of: String(name.dropLast(4)) + ".ok")
-        let content = try CWP1File(parsing: bytes, ok: ok).content()
+        let content = try StatementContent(reading: StatementFile(bytes), from: .bank, ok: ok)
         let world = try await TestStore.make().world()
-        let subject = StatementSubject(source: .bank, form: content.form, date: try #require(content.date))
+        let subject = StatementSubject(
+            source: .bank, form: content.summary.form, date: try #require(content.summary.date))
         for isNew in [true, false] {
             let kept = try await world.run { tx in
                 try await tx.keep(subject.read(bytes), subject: subject, fileName: name, bytes: bytes)
