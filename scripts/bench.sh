@@ -7,7 +7,7 @@ trap 'scripts/postgres.sh --name bench stop' EXIT
 swift build --configuration release --product custody
 scripts/postgres.sh --name bench destroy
 scripts/postgres.sh --name bench start >&2
-(($#)) || set -- orders jobs
+(($#)) || set -- orders jobs statements
 for name in "$@"; do
     if [[ "$name" == jobs && ! -x .local/venv-bench/bin/python ]]; then
         python3 -m venv .local/venv-bench

@@ -40,9 +40,10 @@ import Testing
         #expect(content.summary.amount == content.lines.map(\.amount).sum())
         #expect(content.summary.date == BusinessDate("2026-10-05"))
         #expect(Array(SHA256.hash(data: try Self.bytes(name))) == (try file.sha256()))
-        #expect(try StatementSummary(verifying: file, from: source) == content.summary)
+        let statement = try VerifiedStatement(verifying: file, from: source)
+        #expect(statement.summary == content.summary)
         // What goes to the database says the same.
-        let copy = try StatementCopy(file, from: source)
+        let copy = try statement.rows()
         var stream: [UInt8] = []
         for try await chunk in copy { stream += chunk }
         #expect(copy.summary == content.summary)
@@ -143,11 +144,13 @@ import Testing
 
     @Test func `a day for which no file came has no lines`() async throws {
         let date = try #require(BusinessDate("2026-10-05"))
-        let copy = StatementCopy(emptyDay: date, from: .alipay, form: "trade")
+        let empty = VerifiedStatement(emptyDay: date, from: .alipay, form: "trade")
+        let copy = try empty.rows()
         var stream: [UInt8] = []
         for try await chunk in copy { stream += chunk }
         #expect(try CopyText(stream).lines.isEmpty)
         #expect(copy.summary == StatementSummary(source: .alipay, form: "trade", date: date))
+        #expect(copy.summary == empty.summary)
     }
 
     @Test func `columns nobody knows are kept, in every form of file`() throws {

@@ -105,19 +105,15 @@ public final class StatementCopy: StatementRows {
     private let reader: Mutex<StatementReader>
 
     /// Opens a file: finds its form by its first line.
-    ///
-    /// - Parameters:
-    ///   - ok: The bytes of a CWP/1 file's `.ok`, where it was kept: both must agree.
-    ///   - limits: For what comes out of a compressed file.
-    public init(
-        _ file: StatementFile, from source: StatementSource, ok: [UInt8]? = nil, limits: InflateLimits = .statement
+    fileprivate init(
+        _ file: StatementFile, from source: StatementSource, limits: InflateLimits
     ) throws(StatementDefect) {
-        let opened = try StatementOpening.open(file, from: source, ok: ok, limits: limits)
+        let opened = try StatementOpening.open(file, from: source, ok: nil, limits: limits)
         reader = Mutex(StatementReader(opened))
     }
 
     /// The statement of a day for which no file came, because nothing happened.
-    public init(emptyDay date: BusinessDate, from source: StatementSource, form: String) {
+    fileprivate init(emptyDay date: BusinessDate, from source: StatementSource, form: String) {
         let lines = LineReader(FileWindow(StatementFile([])), name: nil, encoding: .utf8)
         reader = Mutex(StatementReader((EmptyDay(source, form: form, on: date), lines)))
     }
@@ -157,8 +153,19 @@ extension StatementContent {
     }
 }
 
-extension StatementSummary {
-    /// Reads a file to its end only to find it consistent.
+/// A statement whose file was read to its end and found consistent; its rows may be asked for, as often as needed.
+public struct VerifiedStatement: Sendable {
+    /// What it is about, and what its lines come to.
+    public let summary: StatementSummary
+    /// The file as delivered; an empty one for a day without a file.
+    public let file: StatementFile
+    private let limits: InflateLimits
+
+    /// Reads a file to its end, and keeps nothing of it.
+    ///
+    /// - Parameters:
+    ///   - ok: The bytes of a CWP/1 file's `.ok`, where it was kept: both must agree.
+    ///   - limits: For what comes out of a compressed file.
     public init(
         verifying file: StatementFile, from source: StatementSource, ok: [UInt8]? = nil,
         limits: InflateLimits = .statement
@@ -166,6 +173,23 @@ extension StatementSummary {
         let reader = StatementReader(try StatementOpening.open(file, from: source, ok: ok, limits: limits))
         try reader.verify()
         guard let summary = reader.summary else { throw StatementDefect("the file was not read to its end") }
-        self = summary
+        self.summary = summary
+        self.file = file
+        self.limits = limits
+    }
+
+    /// The statement of a day for which no file came, because nothing happened.
+    public init(emptyDay date: BusinessDate, from source: StatementSource, form: String) {
+        summary = StatementSummary(source: source, form: form, date: date)
+        file = StatementFile([])
+        limits = .statement
+    }
+
+    /// Its rows, from the first on.
+    public func rows() throws(StatementDefect) -> StatementCopy {
+        guard file.size == 0, let date = summary.date else {
+            return try StatementCopy(file, from: summary.source, limits: limits)
+        }
+        return StatementCopy(emptyDay: date, from: summary.source, form: summary.form)
     }
 }

@@ -91,8 +91,10 @@ struct Bill: Sendable {
         let payments = (lines ?? content.lines).filter { $0.kind == .payment }
         for name in Bill.bankNames where lines == nil {
             let file = try StatementContent(reading: StatementFile(Bill.bytes(of: name)), from: .bank)
-            let numbers = Set(try file.lines.compactMap { $0.details["channelOrderNo"] })
-            if file.kind == .receipts, file.date == self.date, numbers == Set(payments.map(\.counterpartNumber)) {
+            let numbers = Set(file.lines.compactMap { $0.details["channelOrderNo"] })
+            if file.summary.form == "PAY", file.summary.date == self.date,
+                numbers == Set(payments.map(\.counterpartNumber))
+            {
                 return try Bill.bytes(of: name)
             }
         }
@@ -107,6 +109,15 @@ struct Bill: Sendable {
         return try CWP1File(
             kind: .receipts, partnerID: "P0000001", marketID: "M00000000001", date: day, sequence: 1, rows: rows
         ).bytes()
+    }
+}
+
+extension StatementSubject {
+    /// Reads a file whole, as far as it is about this.
+    func read(_ bytes: [UInt8]) throws -> StatementContent {
+        let file = StatementFile(bytes)
+        #expect(try verified(file).summary.series == form)
+        return try StatementContent(reading: file, from: source)
     }
 }
 

@@ -41,7 +41,7 @@ extension CWP1Custodian {
             throw Doubt(.malformedAnswer, "the file has another digest than the answer said")
         }
         do {
-            _ = try StatementSummary(verifying: StatementFile(bytes, name: name), from: .bank, ok: ok)
+            _ = try VerifiedStatement(verifying: StatementFile(bytes, name: name), from: .bank, ok: ok)
         } catch {
             throw Doubt(.malformedAnswer, error.sentence)
         }
