@@ -39,7 +39,7 @@ struct DayJobs: Sendable {
         }
     }
 
-    /// Fetches a statement, reads it whole, and keeps it; asks again until it is there.
+    /// Fetches a statement, verifies and keeps it; asks again until it is there.
     func fetch(_ job: ClaimedJob, _ subject: StatementSubject) async throws {
         let reply: Reply<BillAnswer>
         switch subject.source {
@@ -60,15 +60,14 @@ struct DayJobs: Sendable {
                 try await tx.finish(job, .again(after: .seconds(600), in: .statements))
             }
         }
-        let (name, bytes) = answer.file(of: subject)
-        let content: StatementContent
-        do {
-            content = try subject.read(bytes)
+        let (name, statement): (String, VerifiedStatement)
+        do throws(StatementDefect) {
+            (name, statement) = try answer.statement(of: subject)
         } catch {
-            return try await bury(job, "\(error.reason), line \(error.line.map(String.init) ?? "-")")
+            return try await bury(job, error.sentence)
         }
         try await store.withTenant(job.tenantID) { tx in
-            try await tx.keep(content, subject: subject, fileName: name, bytes: bytes)
+            try await tx.keep(statement, subject: subject, fileName: name)
             try await tx.finish(job, .done)
         }
     }
@@ -113,11 +112,14 @@ struct DayJobs: Sendable {
 }
 
 extension BillAnswer {
-    /// The file's name and bytes; an empty day has neither.
-    func file(of subject: StatementSubject) -> (name: String, bytes: [UInt8]) {
+    /// The file's name, and what it says; an empty day has a name of ours and no lines.
+    func statement(of subject: StatementSubject) throws(StatementDefect) -> (String, VerifiedStatement) {
         guard case .file(let name, let bytes) = self else {
-            return ("\(subject.source.rawValue)-\(subject.form)-\(subject.date.iso)-empty", [])
+            return (
+                "\(subject.source.rawValue)-\(subject.form)-\(subject.date.iso)-empty",
+                VerifiedStatement(emptyDay: subject.date, from: subject.source, form: subject.form)
+            )
         }
-        return (name, bytes)
+        return (name, try subject.verified(StatementFile(bytes, name: name)))
     }
 }
