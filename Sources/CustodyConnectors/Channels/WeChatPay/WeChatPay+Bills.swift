@@ -53,8 +53,8 @@ extension WeChatPay {
                 let url = answer["download_url"]?.string
             else { return .unknown(Doubt(.malformedAnswer, "no address of a bill")) }
             do throws(Doubt) {
-                let (file, plain) = try await download(url)
-                guard Self.sha1(plain) == hash.lowercased() else {
+                let file = try await body(of: url)
+                guard try Self.sha1(unpacking: file) == hash.lowercased() else {
                     throw Doubt(.malformedAnswer, "the bill's hash is another")
                 }
                 return .answered(.file(name: kind.name(date) + (Gzip.isGzip(file) ? ".gz" : ""), bytes: file))
@@ -127,11 +127,6 @@ extension WeChatPay {
         return refusal.isAny("STATEMENT_CREATING") ? .answered(.notReady) : nil
     }
 
-    private func download(_ url: String) async throws(Doubt) -> (file: [UInt8], plain: [UInt8]) {
-        let file = try await body(of: url)
-        return (file, try unpacked(file))
-    }
-
     private func body(of url: String) async throws(Doubt) -> [UInt8] {
         let answer = try await exchange.download(url)
         guard answer.status == 200 else { throw Doubt(.systemError, "bill download: HTTP \(answer.status)") }
@@ -146,9 +141,19 @@ extension WeChatPay {
         return plain
     }
 
-    static func sha1(_ bytes: [UInt8]) -> String {
+    /// The SHA-1 of a file's uncompressed bytes, which are never all in memory.
+    private static func sha1(unpacking file: [UInt8]) throws(Doubt) -> String {
+        var sha1 = Insecure.SHA1()
+        do {
+            try StatementFile(file).unpacked { sha1.update(bufferPointer: $0) }
+        } catch { throw Doubt(.malformedAnswer, "the bill does not unpack") }
+        return hex(sha1.finalize())
+    }
+
+    private static func sha1(_ bytes: [UInt8]) -> String { hex(Insecure.SHA1.hash(data: bytes)) }
+
+    private static func hex(_ bytes: some Sequence<UInt8>) -> String {
         let digits = Array("0123456789abcdef".utf8)
-        let hex = Insecure.SHA1.hash(data: bytes).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        return String(decoding: hex, as: UTF8.self)
+        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }
