@@ -189,7 +189,8 @@ import Testing
                 Issue.record("no trade bill")
                 return
             }
-            #expect(try WeChatPayTradeBill.read(trades).lines.map(\.reference) == ["BILLED01", "B1"])
+            let rows = try StatementContent(reading: StatementFile(trades), from: .weChatPay).lines
+            #expect(rows.map(\.reference) == ["BILLED01", "B1"])
             for subMchid in [World.subMchid, nil] {
                 guard
                     case .file(_, let flows) = try answered(
@@ -198,9 +199,10 @@ import Testing
                     Issue.record("no fund-flow bill")
                     return
                 }
-                let rows = try WeChatPayFundFlowBill.read(flows)
-                #expect(rows.map(\.change) == [Fen(10_000), Fen(-60), Fen(-99)])
-                #expect(rows.last?.balance == Fen(9841))
+                // The reader holds every balance against the one before it.
+                let rows = try StatementContent(reading: StatementFile(flows), from: .weChatPay).lines
+                #expect(rows.map(\.amount) == [Fen(10_000), Fen(-60), Fen(-99)])
+                #expect(rows.last?.details["账户结余(元)"] == "98.41")
             }
             #expect(try answered(await world.channel.bill(.fundFlow(account: "BASIC"), of: day)) == .empty)
             #expect(try answered(await world.channel.bill(.profitSharing, of: day)) == .empty)

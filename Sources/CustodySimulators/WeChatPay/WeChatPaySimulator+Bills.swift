@@ -118,7 +118,9 @@ extension WeChatPaySimulator {
             total += back.amount
             table.rows.append(
                 row(
-                    back.createdAt, order, back.returnNo, "", back.outReturnNo, back.returnMchid, back.amount, "分账回退",
+                    back.createdAt, order, back.returnNo,
+                    split.receivers.first { $0.account == back.returnMchid }?.detailID ?? "", back.outReturnNo,
+                    back.returnMchid, back.amount, "分账回退",
                     back.result, back.request["description"]?.string ?? ""))
         }
         guard !table.rows.isEmpty else { throw Self.none }

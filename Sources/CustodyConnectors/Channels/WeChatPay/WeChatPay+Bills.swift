@@ -57,7 +57,7 @@ extension WeChatPay {
                 guard try Self.sha1(unpacking: file) == hash.lowercased() else {
                     throw Doubt(.malformedAnswer, "the bill's hash is another")
                 }
-                return .answered(.file(name: kind.name(date) + (Gzip.isGzip(file) ? ".gz" : ""), bytes: file))
+                return .answered(.file(name: kind.name(date) + (StatementFile(file).isGzip ? ".gz" : ""), bytes: file))
             } catch { return .unknown(error) }
         }
     }
@@ -134,10 +134,10 @@ extension WeChatPay {
     }
 
     private func unpacked(_ file: [UInt8]) throws(Doubt) -> [UInt8] {
-        guard Gzip.isGzip(file) else { return file }
-        guard let plain = try? Gzip.decompressed(file) else {
-            throw Doubt(.malformedAnswer, "the bill does not unpack")
-        }
+        var plain: [UInt8] = []
+        do {
+            try StatementFile(file).unpacked { plain.append(contentsOf: $0) }
+        } catch { throw Doubt(.malformedAnswer, "the bill does not unpack") }
         return plain
     }
 
