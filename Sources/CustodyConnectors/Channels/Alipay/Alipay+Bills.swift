@@ -31,7 +31,7 @@ extension Alipay {
             guard answer.status == 200 else { return .unknown(Doubt(.systemError, "HTTP \(answer.status)")) }
             // An address that expired answers 200 with a page.
             guard ZipArchive.isZip(answer.body) else { return .unknown(Doubt(.malformedAnswer, "no zip file")) }
-            return .answered(.file(name: "\(link.sellerID)_\(date.compact).csv.zip", bytes: answer.body))
+            return .answered(.file(name: "\(gateway.link.sellerID)_\(date.compact).csv.zip", bytes: answer.body))
         } catch {
             return .unknown(error)
         }

@@ -26,7 +26,7 @@ extension Alipay {
                     state: change == "Y" ? .succeeded : .processing, refundNumber: nil, amount: nil,
                     succeededAt: change == "Y" ? succeededAt : nil))
         // A refund under this number exists, with other content: only a query tells what became of it.
-        case .refused(let refusal) where refusal.code == "ACQ.DISCORDANT_REPEAT_REQUEST":
+        case .refused(let refusal) where AlipayCodes.otherContent.contains(refusal.code):
             return .unknown(Doubt(.systemError, refusal.code))
         case .refused(let refusal): return .refused(refusal)
         case .unknown(let doubt): return .unknown(doubt)
@@ -51,7 +51,7 @@ extension Alipay {
                     refundNumber: nil,
                     amount: node["refund_amount"]?.string.flatMap { Fen(yuan: $0) },
                     succeededAt: node["gmt_refund_pay"]?.string.flatMap { Instant(text: $0) }))
-        case .refused(let refusal) where refusal.code == AlipayGateway.tradeNotExist: return .answered(absent)
+        case .refused(let refusal) where refusal.code == AlipayCodes.tradeNotExist: return .answered(absent)
         case .refused(let refusal): return .refused(refusal)
         case .unknown(let doubt): return .unknown(doubt)
         }

@@ -1,29 +1,27 @@
 import CustodyDomain
 import CustodyWire
 
-/// One exchange with the gateway, and what its codes mean.
+/// One exchange with the gateway, and what its answer means.
 struct AlipayGateway: Sendable {
-    /// Alipay has no such order.
-    static let tradeNotExist = "ACQ.TRADE_NOT_EXIST"
-    /// The order's state does not allow the operation.
-    static let stateForbids: Set<String> = [
-        "ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID", "ACQ.REASON_ILLEGAL_STATUS",
-        "ACQ.TRADE_HAS_SUCCESS", "ACQ.TRADE_HAS_FINISHED", "ACQ.TRADE_HAS_CLOSE",
-    ]
-    /// An order under our number is there already: no refusal *before anything happened*, so it must be asked for.
-    static let alreadyThere: Set<String> = [
-        "ACQ.TRADE_HAS_SUCCESS", "ACQ.TRADE_HAS_FINISHED", "ACQ.TRADE_HAS_CLOSE", "ACQ.CONTEXT_INCONSISTENT",
-    ]
-
-    let url: String
-    let appID: String
-    let signer: RSASigner
-    let verifier: RSAVerifier
+    let link: AlipayLink
+    let keys: AlipayKeys
     let outbound: Outbound
     let clock: @Sendable () -> Instant
 
+    /// Makes a gateway of a link whose keys are sound.
+    ///
+    /// - Parameter clock: The real time, for the requests' timestamps and the certificates' validity.
+    init(link: AlipayLink, outbound: Outbound, clock: @escaping @Sendable () -> Instant) throws(AlipayLink.Defect) {
+        keys = try AlipayKeys(link: link, now: clock())
+        self.link = link
+        self.outbound = outbound
+        self.clock = clock
+    }
+
     func request(_ method: String, _ content: JSON, notifyURL: String? = nil) -> AlipayRequest {
-        AlipayRequest(method: method, content: content, appID: appID, now: clock(), notifyURL: notifyURL)
+        AlipayRequest(
+            method: method, content: content, appID: link.appID, now: clock(), notifyURL: notifyURL,
+            certificateFields: keys.requestFields)
     }
 
     /// Calls a method and returns the node of a successful answer.
@@ -33,13 +31,13 @@ struct AlipayGateway: Sendable {
 
     /// Signs and sends a request once.
     func send(_ request: AlipayRequest, method: String) async -> Reply<JSON> {
-        guard let signed = try? request.signed(by: signer) else {
+        guard let signed = try? request.signed(by: keys.signer) else {
             return .refused(Refusal(code: "NOT_SIGNED", message: "the private key does not sign"))
         }
         let answer: Outbound.Answer
         do {
             answer = try await outbound.call(
-                "POST", "\(url)?\(signed.query)",
+                "POST", "\(link.gatewayURL)?\(signed.query)",
                 headers: [
                     ("Content-Type", "application/x-www-form-urlencoded;charset=utf-8"),
                     ("Accept", "application/json"), ("User-Agent", "custody"),
@@ -53,7 +51,7 @@ struct AlipayGateway: Sendable {
             return .unknown(Doubt(answer.status == 429 ? .rateLimited : .systemError, "HTTP \(answer.status)"))
         }
         do {
-            return Self.meaning(of: try AlipayResponse(verifying: answer.body, method: method, key: verifier))
+            return Self.meaning(of: try AlipayResponse(verifying: answer.body, method: method, keys: keys))
         } catch {
             switch error {
             case .empty: return .unknown(Doubt(.malformedAnswer, "empty"))
@@ -61,25 +59,18 @@ struct AlipayGateway: Sendable {
             case .noNode: return .unknown(Doubt(.malformedAnswer, "no node"))
             case .unsigned: return .unknown(Doubt(.badSignature, "unsigned"))
             case .badSignature: return .unknown(Doubt(.badSignature))
+            case .unknownCertificate: return .unknown(Doubt(.badSignature, "unknown certificate"))
             }
         }
     }
 
-    /// 10000 is an answer; what may have happened all the same is unknown; everything else is a refusal.
+    /// 10000 is an answer; ``AlipayCodes`` knows the rest.
     static func meaning(of response: AlipayResponse) -> Reply<JSON> {
+        guard response.code != "10000" else { return .answered(response.node) }
         let code = response.subCode ?? response.code
-        let name = code.split(separator: ".").last.map { $0.uppercased().replacing("-", with: "_") } ?? ""
-        switch response.code {
-        case "10000": return .answered(response.node)
-        case "10003", "20000": return .unknown(Doubt(.systemError, code))
-        case "40005": return .unknown(Doubt(.rateLimited, code))
-        default: break
-        }
-        switch name {
-        case "SYSTEM_ERROR", "UNKNOW_ERROR", "UNKNOWN_ERROR": return .unknown(Doubt(.systemError, code))
-        case "SYSTEM_RATE_LIMIT", "USER_RATE_LIMIT", "CALL_LIMITED", "APP_CALL_LIMITED":
-            return .unknown(Doubt(.rateLimited, code))
-        default: return .refused(Refusal(code: code, message: response.message))
+        switch AlipayCodes.meaning(code: response.code, subCode: response.subCode) {
+        case .unknown(let reason): return .unknown(Doubt(reason, code))
+        case .refused, .refusedForNow: return .refused(Refusal(code: code, message: response.message))
         }
     }
 }
