@@ -59,7 +59,8 @@ let package = Package(
         // Pure: no NIO below this line until the edges.
         library("CustodyDomain", []),
         library("Postgres", ["CLibpq", logging]),
-        library("CustodyWire", ["CustodyDomain", "COpenSSL", "CZlib", crypto, cryptoExtras, x509]),
+        library("ShangMi", ["COpenSSL"]),
+        library("CustodyWire", ["CustodyDomain", "COpenSSL", "CZlib", "ShangMi", crypto, cryptoExtras, x509]),
         library("CustodyStore", ["CustodyDomain", "Postgres", crypto, cryptoExtras, logging]),
 
         // Edges.
@@ -107,11 +108,17 @@ let package = Package(
         ),
         tests("DomainTests", ["CustodyDomain"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests("ShangMiTests", ["ShangMi"]),
         tests("WireTests", ["CustodyDomain", "CustodyWire", crypto]),
         tests("StoreTests", ["CustodyDomain", "CustodyStore", "Postgres", "TestSupport"]),
         tests(
             "ConnectorTests",
             ["CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyWire", httpClient]
+        ),
+        // These run other people's software from .local/peers, which scripts/setup.sh installs.
+        tests(
+            "InteropTests",
+            ["CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyWire", "ShangMi", httpClient]
         ),
         tests("SimulatorTests", ["CustodySimulators", "CustodyWire", "CustodyDomain", httpClient]),
         tests(

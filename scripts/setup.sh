@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing: Debian packages through apt-get, Python tools into .local/venv. Does nothing when all is there.
+# Installs what is missing: Debian packages through apt-get, Python tools into .local/venv; with `peers`, also what the
+# interoperability tests talk to. Does nothing when all is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -41,16 +42,25 @@ install_packages() {
         apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
-install_tools() {
-    local venv=.local/venv stamp=.local/venv/requirements.txt
-    cmp -s scripts/requirements.txt "$stamp" && return 0
-    echo "Installing Python tools into $venv"
+# install_venv FOLDER REQUIREMENTS: Python packages in a folder of their own.
+install_venv() {
+    local venv="$1" stamp="$1/requirements.txt"
+    cmp -s "$2" "$stamp" && return 0
+    echo "Installing Python packages into $venv"
     rm -rf "$venv"
-    mkdir -p .local
+    mkdir -p "$(dirname "$venv")"
     /usr/bin/python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement scripts/requirements.txt
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$2"
     # Last, so that an installation that broke off is done again.
-    cp scripts/requirements.txt "$stamp"
+    cp "$2" "$stamp"
+}
+
+# Other people's software that the interoperability tests talk to: one environment each, since two share a module's name.
+install_peers() {
+    local requirements
+    for requirements in Tests/InteropTests/Peers/*.txt; do
+        install_venv ".local/peers/$(basename "$requirements" .txt)" "$requirements"
+    done
 }
 
 check_swift() {
@@ -66,4 +76,5 @@ if ! command -v dpkg-query >/dev/null; then
 fi
 check_swift
 install_packages
-install_tools
+install_venv .local/venv scripts/requirements.txt
+[[ "${1:-}" != peers ]] || install_peers

@@ -114,7 +114,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 title "setup"
-scripts/setup.sh
+scripts/setup.sh peers
 for name in swift shell compose; do check "lint: $name" scripts/lint.sh "$name"; done
 check "lint: migrations" .local/venv/bin/squawk sql/migrations/*.sql
 
