@@ -53,7 +53,8 @@ import Testing
             let name = vector["name"]?.string
             let body = Array((vector["raw_body"]?.string ?? "").utf8)
             let method =
-                name == "ok" ? "alipay.trade.precreate" : name == "business_error" ? "alipay.trade.refund" : "alipay.trade.query"
+                name == "ok"
+                ? "alipay.trade.precreate" : name == "business_error" ? "alipay.trade.refund" : "alipay.trade.query"
             let read = { () throws(AlipayResponse.Defect) in
                 _ = try AlipayResponse(verifying: body, method: method, keys: keys)
             }

@@ -153,7 +153,9 @@ import Testing
             (body + "&x=%ZZ", .malformed), (body + "&x=%FF", .malformed), (body + "&x=%00", .malformed),
             (body + "&x=1", .badSignature), ("", .missing("sign")), ("a=1", .missing("sign")),
         ] {
-            #expect(throws: rejection) { try AlipayNotify.verify(body: Array(text.utf8), link: link, now: AlipayFixtures.now) }
+            #expect(throws: rejection) {
+                try AlipayNotify.verify(body: Array(text.utf8), link: link, now: AlipayFixtures.now)
+            }
         }
     }
 
@@ -166,7 +168,8 @@ import Testing
                 .init("passback_params", ""),
             ],
             signer: signer)
-        #expect(try AlipayNotify.verify(body: body, link: link, now: AlipayFixtures.now).fields["passback_params"] == "")
+        #expect(
+            try AlipayNotify.verify(body: body, link: link, now: AlipayFixtures.now).fields["passback_params"] == "")
     }
 
     @Test func `a link is written and read in snake case`() throws {
