@@ -25,8 +25,6 @@ extension Alipay {
                     state: .succeeded, transactionNumber: node["trade_no"]?.string, amount: amount,
                     paidAt: Instant(text: paidAt),
                     payerID: node["buyer_user_id"]?.string ?? node["buyer_open_id"]?.string))
-        case .refused(let refusal) where AlipayCodes.alreadyThere.contains(refusal.code):
-            return .unknown(Doubt(.systemError, refusal.code))
         case .refused(let refusal): return .refused(refusal)
         // 10003: the buyer is asked.
         case .unknown(let doubt) where doubt.reason == .systemError && doubt.detail == "10003":

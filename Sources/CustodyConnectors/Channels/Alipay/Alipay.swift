@@ -107,9 +107,6 @@ public struct Alipay: Channel {
                 return .unknown(Doubt(.malformedAnswer, product.method))
             }
             return .answered(product == .create ? .parameters(["trade_no": value]) : .code(value))
-        // The order is there, with another outcome than a prompt: the query says which.
-        case .refused(let refusal) where AlipayCodes.alreadyThere.contains(refusal.code):
-            return .unknown(Doubt(.systemError, refusal.code))
         case .refused(let refusal): return .refused(refusal)
         case .unknown(let doubt): return .unknown(doubt)
         }

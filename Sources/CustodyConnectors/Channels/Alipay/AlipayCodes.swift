@@ -1,8 +1,6 @@
-import CustodyWire
-
-/// What the gateway's codes mean for us. Source: the methods' error tables at opendocs.alipay.com.
+/// What the gateway's codes mean for the request they answer.
 ///
-/// What is not named here is a refusal: with 4xxxx the gateway says that it did nothing.
+/// Source: the gateway's public codes (`code`) and the interfaces' own (`sub_code`); what no list has is a final refusal.
 enum AlipayCodes {
     /// Alipay has no such order.
     static let tradeNotExist = "ACQ.TRADE_NOT_EXIST"
@@ -11,57 +9,50 @@ enum AlipayCodes {
         "ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID", "ACQ.REASON_ILLEGAL_STATUS",
         "ACQ.TRADE_HAS_SUCCESS", "ACQ.TRADE_HAS_FINISHED", "ACQ.TRADE_HAS_CLOSE",
     ]
-    /// An order under our number is there already: no refusal *before anything happened*, so it must be asked for.
-    static let alreadyThere: Set<String> = [
-        "ACQ.TRADE_HAS_SUCCESS", "ACQ.TRADE_HAS_FINISHED", "ACQ.TRADE_HAS_CLOSE", "ACQ.CONTEXT_INCONSISTENT",
-    ]
-    /// The number was used before, for other content: only a query tells what became of it.
-    static let otherContent: Set<String> = ["ACQ.DISCORDANT_REPEAT_REQUEST", "PAYMENT_INFO_INCONSISTENCY"]
 
-    /// They do not know themselves whether it was done: by the last part of the code.
-    private static let uncertain: Set<String> = [
-        "SYSTEM_ERROR", "UNKNOW_ERROR", "UNKNOWN_ERROR", "INNER_ERROR", "REQUEST_PROCESSING", "ORDER_PROCESSING",
-        "TIMEOUT", "SERVICE_UNAVAILABLE",
+    /// Alipay does not know the outcome itself.
+    private static let unsure: Set<String> = [
+        "SYSTEM_ERROR", "UNKNOW_ERROR", "UNKNOWN_ERROR", "AOP_UNKNOW_ERROR", "REQUEST_PROCESSING", "ORDER_PROCESSING",
     ]
-    /// They limit our rate, and did nothing.
-    private static let limiting: Set<String> = [
+    /// Too many requests: they were not looked at.
+    private static let tooMany: Set<String> = [
         "SYSTEM_RATE_LIMIT", "USER_RATE_LIMIT", "CALL_LIMITED", "APP_CALL_LIMITED", "METHOD_CALL_LIMITED",
-        "TOO_MANY_REQUEST",
     ]
-    /// Refused as things stand, with nothing wrong in the request: the same may succeed later.
-    private static let temporary: Set<String> = [
+    /// Nothing is wrong with the request; what it needs is not there yet: money, another day, an earlier step.
+    private static let tooEarly: Set<String> = [
         "SELLER_BALANCE_NOT_ENOUGH", "TXN_RESULT_ACCOUNT_BALANCE_NOT_ENOUGH", "PAYER_BALANCE_NOT_ENOUGH",
-        "BUYER_BALANCE_NOT_ENOUGH", "BEYOND_PER_RECEIPT_DAY_RESTRICTION", "EXCEED_LIMIT_DM_AMOUNT",
-        "EXCEED_LIMIT_MM_AMOUNT", "SELLER_BEEN_BLOCKED", "REASON_TRADE_BEEN_FREEZEN", "MERCHANT_STATUS_NOT_NORMAL",
-        "SECONDARY_MERCHANT_STATUS_ERROR", "INST_PAY_UNABLE", "ILLEGAL_SETTLE_STATE", "ROYALTY_RECEIVER_INVALID",
-        "ACCESS_FORBIDDEN", "INSUFFICIENT_ISV_PERMISSIONS", "INSUFFICIENT_USER_PERMISSIONS", "BILL_NOT_EXIST",
+        "EXCEED_LIMIT_DM_AMOUNT", "INST_PAY_UNABLE", "ILLEGAL_SETTLE_STATE", "ORDER_IN_PROCESS",
+        "MERCHANT_HAS_UNSETTLED_FUND",
+    ]
+    /// What an order that is placed may find under its number.
+    private static let placed: Set<String> = [
+        "TRADE_HAS_SUCCESS", "TRADE_HAS_FINISHED", "TRADE_HAS_CLOSE", "CONTEXT_INCONSISTENT",
+    ]
+    /// By method: something stands already under this number, ended, or with other content.
+    private static let numberTaken: [String: Set<String>] = [
+        "alipay.trade.precreate": placed, "alipay.trade.create": placed, "alipay.trade.pay": placed,
+        "alipay.trade.refund": ["DISCORDANT_REPEAT_REQUEST"],
+        "alipay.trade.order.settle": ["DISCORDANT_REPEAT_REQUEST"],
+        "alipay.trade.settle.confirm": ["DISCORDANT_REPEAT_REQUEST"],
+        "alipay.fund.trans.uni.transfer": ["PAYMENT_INFO_INCONSISTENCY"],
+        "ant.merchant.expand.indirect.zft.create": ["EXTERNAL_ID_EXIST"],
     ]
 
-    /// What an answer that was not 10000 means.
-    enum Meaning: Hashable {
-        /// Finally refused; nothing was done.
-        case refused
-        /// Refused for now; nothing was done.
-        case refusedForNow
-        /// Nobody can tell.
-        case unknown(Doubt.Reason)
-    }
-
-    /// What a code and its business code mean.
-    static func meaning(code: String, subCode: String?) -> Meaning {
+    /// The meaning of a code that is not `10000`.
+    ///
+    /// - Parameters:
+    ///   - subCode: The interface's own code, such as `ACQ.SYSTEM_ERROR` or `isp.unknow-error`.
+    ///   - method: What was asked for: the same code means different things to different methods.
+    static func meaning(_ code: String, subCode: String?, of method: String) -> CodeMeaning {
         switch code {
         case "10003", "20000": return .unknown(.systemError)
-        case "40005": return .unknown(.rateLimited)
+        case "40005": return .refused(.forNow(retryAfter: .seconds(60)))
         default: break
         }
-        let name = name(subCode ?? code)
-        if uncertain.contains(name) { return .unknown(.systemError) }
-        if limiting.contains(name) { return .unknown(.rateLimited) }
-        return temporary.contains(name) ? .refusedForNow : .refused
-    }
-
-    /// The last part of `aop.ACQ.SYSTEM_ERROR`, `isv.app-call-limited` and their like, in one spelling.
-    static func name(_ code: String) -> String {
-        code.split(separator: ".").last.map { $0.uppercased().replacing("-", with: "_") } ?? ""
+        let name = (subCode ?? code).split(separator: ".").last.map { $0.uppercased().replacing("-", with: "_") } ?? ""
+        if unsure.contains(name) { return .unknown(.systemError) }
+        if tooMany.contains(name) { return .refused(.forNow(retryAfter: .seconds(60))) }
+        if numberTaken[method]?.contains(name) == true { return .refused(.numberTaken) }
+        return .refused(tooEarly.contains(name) ? .forNow(retryAfter: .seconds(600)) : .final)
     }
 }

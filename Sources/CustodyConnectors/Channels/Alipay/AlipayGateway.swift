@@ -48,10 +48,14 @@ struct AlipayGateway: Sendable {
             return .unknown(error)
         }
         guard answer.status == 200 else {
-            return .unknown(Doubt(answer.status == 429 ? .rateLimited : .systemError, "HTTP \(answer.status)"))
+            return .unknown(
+                Doubt(
+                    answer.status == 429 ? .rateLimited : .systemError, "HTTP \(answer.status)",
+                    retryAfter: answer.retryAfter))
         }
         do {
-            return Self.meaning(of: try AlipayResponse(verifying: answer.body, method: method, keys: keys))
+            return Self.meaning(
+                of: try AlipayResponse(verifying: answer.body, method: method, keys: keys), to: method)
         } catch {
             switch error {
             case .empty: return .unknown(Doubt(.malformedAnswer, "empty"))
@@ -64,13 +68,11 @@ struct AlipayGateway: Sendable {
         }
     }
 
-    /// 10000 is an answer; ``AlipayCodes`` knows the rest.
-    static func meaning(of response: AlipayResponse) -> Reply<JSON> {
+    /// 10000 is an answer; for the rest ``AlipayCodes`` says what it means.
+    static func meaning(of response: AlipayResponse, to method: String) -> Reply<JSON> {
         guard response.code != "10000" else { return .answered(response.node) }
-        let code = response.subCode ?? response.code
-        switch AlipayCodes.meaning(code: response.code, subCode: response.subCode) {
-        case .unknown(let reason): return .unknown(Doubt(reason, code))
-        case .refused, .refusedForNow: return .refused(Refusal(code: code, message: response.message))
-        }
+        return .meaning(
+            AlipayCodes.meaning(response.code, subCode: response.subCode, of: method),
+            code: response.subCode ?? response.code, message: response.message)
     }
 }
