@@ -53,7 +53,8 @@ extension AlipayGatewayRoutes {
                 .init("gmt_refund_pay", JSON(refund?.at.shanghaiWallClock)))
         default:
             return try world.query(call.appID, call.content).queryNode(
-                claiming: rule?.fault == "stale" ? .waiting : nil)
+                claiming: rule?.fault == "stale" ? .waiting : nil,
+                withSettlement: call.content["query_options"]?.array?.contains("trade_settle_info") ?? false)
         }
     }
 
