@@ -153,7 +153,7 @@ public final class BankSimulator: Service {
     /// A body with its encrypted fields in clear.
     private static func opened(_ value: JSON, _ key: CWP1SessionKey) throws -> JSON {
         switch value {
-        case .string(let text) where text.hasPrefix(CWP1SessionKey.prefix): .string(try key.open(text))
+        case .string(let text) where CWP1SessionKey.isSealed(text): .string(try key.open(text))
         case .array(let elements): .array(try elements.map { try opened($0, key) })
         case .object(let members): .object(try members.map { .init($0.name, try opened($0.value, key)) })
         default: value
