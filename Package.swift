@@ -22,6 +22,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let nio = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
@@ -45,6 +46,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -65,7 +67,8 @@ let package = Package(
 
         // Edges.
         library(
-            "CustodyConnectors", ["CustodyDomain", "CustodyWire", crypto, httpClient, logging, nio, nioHTTP1, nioPosix]),
+            "CustodyConnectors",
+            ["CustodyDomain", "CustodyWire", crypto, httpClient, logging, nio, nioHTTP1, nioPosix, nioSSL, x509]),
         library(
             "CustodySimulators",
             [
@@ -83,7 +86,7 @@ let package = Package(
             "CustodyAPI",
             [
                 "CustodyDomain", "CustodyStore", "CustodyWire", crypto, hummingbird, hummingbirdHTTP2, hummingbirdTLS,
-                lifecycle, logging, metrics, nio, yams,
+                lifecycle, logging, metrics, nio, nioSSL, yams,
             ]
         ),
         .executableTarget(
@@ -132,8 +135,7 @@ let package = Package(
             "APITests",
             [
                 "CustodyAPI", "CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", "TestSupport", httpClient,
-                lifecycle,
-                logging, nio, nioHTTP1, yams,
+                lifecycle, logging, nio, nioHTTP1, nioSSL, yams,
             ]
         ),
         // These run the built executable: they find it beside themselves.

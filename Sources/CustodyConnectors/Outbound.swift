@@ -1,8 +1,10 @@
 import AsyncHTTPClient
+import CustodyWire
 import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 
 /// One call out over HTTP: connects, sends, reads at most ``responseLimit`` bytes, follows no redirect.
 public struct Outbound: Sendable {
@@ -25,11 +27,16 @@ public struct Outbound: Sendable {
     /// A body longer than this is refused unread: 64 MiB, for bills.
     public static let responseLimit = 64 << 20
 
+    /// How long a call waits for its turn under a rate limit before it is given up unsent.
+    private static let patience = Duration.seconds(2)
+
     /// What the system says when a connection was not made; an address that is no name fails with these alone.
-    private static let neverConnected: Set<CInt> = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH]
+    private static let neverConnected: Set<CInt> = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL]
 
     private let client: HTTPClient
     private let timeout: Duration
+    private let breaker: Breaker?
+    private let limiter: RateLimiter?
 
     /// Makes calls through a client, each done within a time.
     ///
@@ -37,40 +44,90 @@ public struct Outbound: Sendable {
     ///   - client: Owned and shut down by the caller.
     ///   - timeout: From the first byte of the connection to the last of the answer.
     public init(client: HTTPClient, timeout: Duration = .seconds(15)) {
+        self.init(client: client, timeout: timeout, breaker: nil, limiter: nil)
+    }
+
+    init(client: HTTPClient, timeout: Duration, breaker: Breaker?, limiter: RateLimiter?) {
         self.client = client
         self.timeout = timeout
+        self.breaker = breaker
+        self.limiter = limiter
     }
 
     /// Makes one call. Never sends a request twice.
+    ///
+    /// - Parameter operation: What rate limits know it by; nil is the URL's path.
     public func call(
-        _ method: String, _ url: String, headers: [(String, String)], body: [UInt8] = []
+        _ method: String, _ url: String, headers: [(String, String)], body: [UInt8] = [], operation: String? = nil
+    ) async throws(Doubt) -> Answer {
+        try await waitForTurn(of: operation ?? Outbound.path(of: url))
+        guard let breaker else { return try await exchange(method, url, headers: headers, body: body) }
+        guard breaker.lets(at: .now) else { throw Doubt(.unreachable, "the line is down; the next trial is soon") }
+        do throws(Doubt) {
+            let answer = try await exchange(method, url, headers: headers, body: body)
+            breaker.record(reached: true, at: .now)
+            return answer
+        } catch {
+            breaker.record(reached: error.reason != .unreachable && error.reason != .noAnswer, at: .now)
+            throw error
+        }
+    }
+
+    private func waitForTurn(of operation: String) async throws(Doubt) {
+        guard let limiter else { return }
+        guard let wait = limiter.turn(of: operation, at: .now, within: Outbound.patience) else {
+            throw Doubt(.rateLimited, "our own limit")
+        }
+        guard wait > .zero else { return }
+        do { try await Task.sleep(for: wait) } catch { throw Doubt(.rateLimited, "cancelled while waiting") }
+    }
+
+    private func exchange(
+        _ method: String, _ url: String, headers: [(String, String)], body: [UInt8]
     ) async throws(Doubt) -> Answer {
         var request = HTTPClientRequest(url: url)
         request.method = .init(rawValue: method)
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if !body.isEmpty { request.body = .bytes(body) }
         do {
-            let response = try await client.execute(
-                request, timeout: .nanoseconds(Int64(timeout.components.seconds) * 1_000_000_000)
-            )
+            let response = try await client.execute(request, timeout: TimeAmount(timeout))
             let bytes = try await response.body.collect(upTo: Outbound.responseLimit)
             return Answer(
                 status: Int(response.status.code),
                 headers: response.headers.map { ($0.name, $0.value) },
                 body: Array(bytes.readableBytesView)
             )
-        } catch let error as HTTPClientError where error == .connectTimeout {
-            throw Doubt(.unreachable, "connect timeout")
-        } catch let error as HTTPClientError {
-            throw Doubt(.noAnswer, error.shortDescription)
-        } catch is NIOTooManyBytesError {
-            throw Doubt(.malformedAnswer, "answer over the size limit")
-        } catch let error as IOError where Outbound.neverConnected.contains(error.errnoCode) {
-            throw Doubt(.unreachable, "no connection")
-        } catch is NIOConnectionError {
-            throw Doubt(.unreachable, "no connection")
         } catch {
-            throw Doubt(.noAnswer, String(describing: type(of: error)))
+            throw Outbound.doubt(about: error)
         }
+    }
+
+    /// What a failure says about whether the request was sent.
+    private static func doubt(about error: any Error) -> Doubt {
+        switch error {
+        case let error as HTTPClientError where beforeSending.contains(error):
+            return Doubt(.unreachable, error.shortDescription)
+        case let error as HTTPClientError: return Doubt(.noAnswer, error.shortDescription)
+        case is NIOTooManyBytesError: return Doubt(.malformedAnswer, "answer over the size limit")
+        case let error as IOError where neverConnected.contains(error.errnoCode):
+            return Doubt(.unreachable, "no connection")
+        case is NIOConnectionError: return Doubt(.unreachable, "no connection")
+        case NIOSSLError.handshakeFailed: return Doubt(.unreachable, "TLS handshake failed")
+        case is NIOSSLExtraError: return Doubt(.unreachable, "TLS: the certificate was not accepted")
+        default: return Doubt(.noAnswer, String(describing: type(of: error)))
+        }
+    }
+
+    /// Failures of making the connection.
+    private static let beforeSending: [HTTPClientError] = [
+        .connectTimeout, .tlsHandshakeTimeout, .socksHandshakeTimeout, .httpProxyHandshakeTimeout,
+        .proxyAuthenticationRequired, .getConnectionFromPoolTimeout, .invalidURL, .emptyHost, .emptyScheme,
+    ]
+
+    /// The path of a URL, without its query.
+    static func path(of url: String) -> String {
+        let rest = url.split(separator: "://", maxSplits: 1).last ?? ""
+        guard let slash = rest.firstIndex(of: "/") else { return "/" }
+        return String(rest[slash...].prefix { $0 != "?" })
     }
 }

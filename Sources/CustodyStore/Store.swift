@@ -42,18 +42,29 @@ public final class Store: Sendable {
         var attempt = 1
         while true {
             do {
-                return try await runOnce(tenantID, body)
+                return try await runOnce(tenantID, "BEGIN", body)
             } catch let error as PostgresError where error.isConflict && attempt < Store.attempts {
                 attempt += 1
             }
         }
     }
 
+    /// Reads one tenant's rows as they all were at one instant, however many statements it takes and whatever is written
+    /// meanwhile.
+    ///
+    /// - Throws: ``Rejection/notFound`` when there is no such tenant; an error of the database for a body that writes.
+    public func withSnapshot<Value>(
+        of tenantID: ID<Tenant>, _ body: (TenantTransaction) async throws -> Value
+    ) async throws -> Value {
+        try await runOnce(tenantID, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", body)
+    }
+
     private func runOnce<Value>(
-        _ tenantID: ID<Tenant>, _ body: (TenantTransaction) async throws -> Value
+        _ tenantID: ID<Tenant>, _ begin: SQL, _ body: (TenantTransaction) async throws -> Value
     ) async throws -> Value {
         let (value, queues) = try await app.withConnection { connection in
-            let transaction = try await TenantTransaction.begin(tenantID, on: connection, vault: self.vault)
+            let transaction = try await TenantTransaction.begin(
+                tenantID, begin, on: connection, vault: self.vault)
             do {
                 let value = try await body(transaction)
                 transaction.isOpen = false

@@ -35,10 +35,10 @@ public final class TenantTransaction {
     public var today: BusinessDate { BusinessDate(of: now) }
 
     static func begin(
-        _ tenantID: ID<Tenant>, on connection: Connection, vault: Vault
+        _ tenantID: ID<Tenant>, _ begin: SQL, on connection: Connection, vault: Vault
     ) async throws -> TenantTransaction {
         let begun = try await connection.pipeline([
-            "BEGIN",
+            begin,
             "SELECT set_config('app.tenant_id', \(tenantID.uuid.text), true)",
             """
             SELECT now() AS real_now, now() + clock_offset AS now, mode, wrapped_key

@@ -43,24 +43,26 @@ public final class Counterparties: Sendable {
 
     private static let lifetime = Duration.seconds(5)
 
-    private let outbound: Outbound
+    private let lines: OutboundLines
     private let entries = Mutex<[Key: Entry]>([:])
 
-    /// Makes connectors that call out through one client.
-    public init(outbound: Outbound) { self.outbound = outbound }
+    /// Makes connectors that call out through these lines.
+    public init(lines: OutboundLines) { self.lines = lines }
 
     /// The connector of a tenant to a channel.
     ///
     /// - Throws: ``Rejection/linkMissing(counterparty:)``, or a decoding error when the link is not what the connector needs.
-    func channel(_ kind: ChannelKind, in transaction: TenantTransaction) async throws -> ChannelAccess {
-        let access = try await access(Counterparty(kind), in: transaction) { [outbound] link in
+    public func channel(_ kind: ChannelKind, in transaction: TenantTransaction) async throws -> ChannelAccess {
+        let access = try await access(Counterparty(kind), in: transaction) { link, line in
             let terms = try JSONDecoder().decode(ChannelTerms.self, from: link)
             switch kind {
             case .weChatPay:
                 let decoded = try JSONDecoder().decode(WeChatPayLink.self, from: link)
                 return .channel(
                     ChannelAccess(
-                        channel: try WeChatPay(link: decoded, outbound: outbound, clock: WallClock.now),
+                        channel: try WeChatPay(
+                            link: decoded, outbound: try line(decoded.baseURL, WeChatPay.documentedLimits),
+                            clock: WallClock.now),
                         merchantNumber: decoded.mchid, feeBasisPoints: terms.feeBasisPoints
                     )
                 )
@@ -68,7 +70,8 @@ public final class Counterparties: Sendable {
                 let decoded = try JSONDecoder().decode(AlipayLink.self, from: link)
                 return .channel(
                     ChannelAccess(
-                        channel: try Alipay(link: decoded, outbound: outbound, clock: WallClock.now),
+                        channel: try Alipay(
+                            link: decoded, outbound: try line(decoded.gatewayURL, []), clock: WallClock.now),
                         merchantNumber: decoded.sellerID, feeBasisPoints: terms.feeBasisPoints
                     )
                 )
@@ -81,13 +84,14 @@ public final class Counterparties: Sendable {
     /// The connector of a tenant to its custodian.
     ///
     /// - Throws: ``Rejection/linkMissing(counterparty:)``, or a decoding error when the link is not what the connector needs.
-    func custodian(in transaction: TenantTransaction) async throws -> CustodianAccess {
-        let access = try await access(.bank, in: transaction) { [outbound] link in
+    public func custodian(in transaction: TenantTransaction) async throws -> CustodianAccess {
+        let access = try await access(.bank, in: transaction) { link, line in
             let terms = try JSONDecoder().decode(CustodianTerms.self, from: link)
             let decoded = try JSONDecoder().decode(CWP1Link.self, from: link)
             return .custodian(
                 CustodianAccess(
-                    custodian: try CWP1Custodian(link: decoded, outbound: outbound, clock: WallClock.now),
+                    custodian: try CWP1Custodian(
+                        link: decoded, outbound: try line(decoded.baseURL, []), clock: WallClock.now),
                     commissionAccount: terms.commissionAccount
                 )
             )
@@ -97,14 +101,22 @@ public final class Counterparties: Sendable {
     }
 
     private func access(
-        _ counterparty: Counterparty, in transaction: TenantTransaction, make: (Data) throws -> Access
+        _ counterparty: Counterparty, in transaction: TenantTransaction,
+        make: (_ link: Data, _ line: (_ url: String, [Transport.RateRule]) throws -> Outbound) throws -> Access
     ) async throws -> Access {
         let key = Key(tenant: transaction.tenantID, counterparty: counterparty)
         let now = ContinuousClock.now
         if let entry = entries.withLock({ $0[key] }), now - entry.madeAt < Counterparties.lifetime {
             return entry.access
         }
-        let access = try make(Data(try await transaction.link(counterparty)))
+        let link = Data(try await transaction.link(counterparty))
+        let transport = try JSONDecoder().decode(Transport.Holder.self, from: link).transport
+        let access = try make(link) { url, documented in
+            try lines.outbound(
+                of: .init(owner: key.tenant.text, counterparty: counterparty.rawValue), by: transport,
+                host: URL(string: url)?.host ?? "", documented: documented
+            )
+        }
         entries.withLock { $0[key] = Entry(access: access, madeAt: now) }
         return access
     }

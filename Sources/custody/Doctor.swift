@@ -5,11 +5,34 @@ import CustodyStore
 import CustodyWire
 import Foundation
 
-/// Looks whether a deployment is set up as money needs it.
+/// Looks whether a deployment, or a link of it, is set up as money needs it.
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look whether this deployment is well: database, roles, keys, clocks, migrations.",
-        discussion: "Exits with 1 when something is to be done, and says what."
+        abstract: "Look whether this deployment, or a platform's link, is well.",
+        discussion: "Exits with 1 when something is to be done, and says what.",
+        subcommands: [DoctorDeployment.self, DoctorBank.self, DoctorWeChat.self, DoctorAlipay.self],
+        defaultSubcommand: DoctorDeployment.self
+    )
+
+    /// Prints what was found, and fails when something is to be done.
+    static func report(_ findings: [Finding], asJSON: Bool) throws {
+        if asJSON {
+            print(JSON.array(findings.map { ["finding": .string($0.text), "remedy": JSON($0.remedy)] }).text)
+        } else {
+            for finding in findings {
+                print(
+                    (finding.remedy == nil ? "ok    " : "TO DO ") + finding.text
+                        + (finding.remedy.map { "\n      \($0)" } ?? ""))
+            }
+        }
+        if findings.contains(where: { $0.remedy != nil }) { throw ExitCode(1) }
+    }
+}
+
+/// Looks at the database, its roles, keys and clocks.
+struct DoctorDeployment: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deployment", abstract: "Look at database, roles, keys, clocks, migrations (the default)."
     )
 
     @OptionGroup var options: StoreOptions
@@ -39,15 +62,6 @@ struct Doctor: AsyncParsableCommand {
                 return findings
             }
         }
-        if json {
-            print(JSON.array(findings.map { ["finding": .string($0.text), "remedy": JSON($0.remedy)] }).text)
-        } else {
-            for finding in findings {
-                print(
-                    (finding.remedy == nil ? "ok    " : "TO DO ") + finding.text
-                        + (finding.remedy.map { "\n      \($0)" } ?? ""))
-            }
-        }
-        if findings.contains(where: { $0.remedy != nil }) { throw ExitCode(1) }
+        try Doctor.report(findings, asJSON: json)
     }
 }

@@ -13,7 +13,11 @@ struct ExportJournal: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal",
         abstract: "Write a platform's books as a plain-text journal, which hledger reads.",
-        discussion: "custody export journal --tenant ten_… | hledger -f - balance"
+        discussion: """
+            The books are those of one instant, whatever is booked meanwhile.
+
+            custody export journal --tenant ten_… | hledger -f - balance
+            """
     )
 
     @OptionGroup var options: StoreOptions
@@ -24,7 +28,7 @@ struct ExportJournal: AsyncParsableCommand {
         let output = FileHandle.standardOutput
         try output.write(contentsOf: Data(JournalEntry.preamble.utf8))
         try await withStore(options) { store in
-            try await store.withTenant(tenant.id) { tx in
+            try await store.withSnapshot(of: tenant.id) { tx in
                 var last: ID<LedgerTransaction>?
                 while true {
                     let entries = try await tx.journal(after: last, limit: 1000)

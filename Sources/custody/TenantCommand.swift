@@ -139,6 +139,7 @@ enum LinkCheck {
 
     static func check(_ bytes: [UInt8], for counterparty: Counterparty) throws {
         let decoder = JSONDecoder()
+        _ = try decoder.decode(Transport.Holder.self, from: Data(bytes))
         if counterparty != .bank { _ = try decoder.decode(ChannelTerms.self, from: Data(bytes)) }
         switch counterparty {
         case .weChatPay: _ = try decoder.decode(WeChatPayLink.self, from: Data(bytes))

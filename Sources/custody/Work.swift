@@ -1,5 +1,4 @@
 import ArgumentParser
-import AsyncHTTPClient
 import CoreMetrics
 import CustodyAPI
 import CustodyConnectors
@@ -8,7 +7,6 @@ import CustodyStore
 import CustodyWorkers
 import Foundation
 import Logging
-import NIOCore
 import ServiceLifecycle
 import UnixSignals
 
@@ -43,7 +41,7 @@ struct Work: AsyncParsableCommand {
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
         let store = try options.open(connections: connections, logger: logger)
-        let client = HTTPClient(configuration: .outbound)
+        let lines = OutboundLines()
         var configuration = Worker.Configuration()
         configuration.concurrency = concurrency
         let environment = ProcessInfo.processInfo.environment
@@ -53,7 +51,7 @@ struct Work: AsyncParsableCommand {
         let listener = try options.listener(logger: logger)
         let worker = Worker(
             store: store, signals: { Store.jobSignals(from: listener) },
-            counterparties: Counterparties(outbound: Outbound(client: client)), configuration: configuration,
+            counterparties: Counterparties(lines: lines), configuration: configuration,
             logger: logger
         )
         let address = try Settings.value(
@@ -70,18 +68,6 @@ struct Work: AsyncParsableCommand {
         )
         try await group.run()
         await store.close()
-        try await client.shutdown()
-    }
-}
-
-extension HTTPClient.Configuration {
-    /// How we call out: no redirects, and a deadline for connecting.
-    static var outbound: HTTPClient.Configuration {
-        var configuration = HTTPClient.Configuration()
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout = .init(connect: .seconds(5))
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return configuration
+        await lines.shutdown()
     }
 }

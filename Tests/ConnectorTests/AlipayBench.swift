@@ -158,6 +158,12 @@ extension Reply {
         return refusal.code
     }
 
+    /// What its refusal says of the number.
+    var refusedStanding: Refusal.Standing? {
+        guard case .refused(let refusal) = self else { return nil }
+        return refusal.standing
+    }
+
     /// Why it is unknown.
     var unknownReason: Doubt.Reason? {
         guard case .unknown(let doubt) = self else { return nil }

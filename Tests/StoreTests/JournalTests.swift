@@ -94,4 +94,63 @@ struct JournalTests {
         #expect(try await other.run { try await $0.journal(after: nil, limit: 10) }.isEmpty)
         #expect(try await world.run { try await $0.journal(after: nil, limit: 10) }.count == 1)
     }
+
+    @Test func `an export is of one instant, whatever is booked while it is read`() async throws {
+        let world = try await busyWorld()
+        let numbers = AsyncStream.makeStream(of: Void.self)
+        /// Books something by another connection.
+        @Sendable func post(_ number: String) async throws {
+            try await world.run { tx in
+                var entry = LedgerEntry("test.meanwhile", subject: number, on: tx.today)
+                entry.move(Fen(7), debit: .bankCash, credit: .reserve)
+                try await tx.book(entry)
+            }
+        }
+        let writer = Task {
+            var count = 0
+            while !Task.isCancelled {
+                try await post("writer \(count)")
+                count += 1
+                numbers.continuation.yield()
+            }
+            return count
+        }
+        // The writer is at work before the first export begins.
+        for await _ in numbers.stream { break }
+        var lengths: [Int] = []
+        for export in 0..<5 {
+            let (exported, balances, count) = try await world.store.withSnapshot(of: world.tenantID) { tx in
+                var exported: [String: Int64] = [:]
+                var last: ID<LedgerTransaction>?
+                var count = 0
+                while true {
+                    let entries = try await tx.journal(after: last, limit: 4)
+                    guard let id = entries.last?.id else { break }
+                    if last == nil { try await post("between the pages of \(export)") }
+                    for line in entries.flatMap(\.lines) { exported[line.account, default: 0] += line.amount.value }
+                    count += entries.count
+                    last = id
+                }
+                let balances = try await tx.balances().map { balance in
+                    (balance.journalName, balance.isDebitNormal ? balance.balance.value : -balance.balance.value)
+                }
+                return (exported, Dictionary(uniqueKeysWithValues: balances).filter { $0.value != 0 }, count)
+            }
+            #expect(exported.values.reduce(0, +) == 0)
+            #expect(exported.filter { $0.value != 0 } == balances)
+            lengths.append(count)
+        }
+        writer.cancel()
+        #expect(try await writer.value > 0)
+        // Each export saw what was booked between the pages of the one before.
+        #expect(zip(lengths, lengths.dropFirst()).allSatisfy { $0 < $1 })
+        #expect(try await world.violations() == [])
+    }
+
+    @Test func `nothing is written through a snapshot`() async throws {
+        let world = try await TestStore.make().world()
+        await #expect {
+            try await world.store.withSnapshot(of: world.tenantID) { try await $0.startDays() }
+        } throws: { ($0 as? PostgresError)?.sqlState == "25006" }
+    }
 }

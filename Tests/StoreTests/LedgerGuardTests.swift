@@ -136,4 +136,63 @@ struct LedgerGuardTests {
         #expect(try folded.first?.get("n", as: Int.self) == 0)
         #expect(try await other.run { try await $0.foldBalances() } == 2)
     }
+
+    @Test func `who takes more than there is gets told how much there is`() async throws {
+        let world = try await booked()
+        // 40 more wait to be folded in: they are there as well.
+        try await world.run { tx in
+            var entry = LedgerEntry("test.in", subject: "2", on: tx.today)
+            entry.move(Fen(40), debit: .bankCash, credit: .reserve)
+            try await tx.book(entry)
+        }
+        await #expect(throws: Rejection.insufficientFunds(account: "reserve", available: Fen(140), requested: Fen(141))) {
+            try await world.run { tx in
+                var entry = LedgerEntry("test.out", subject: "1", on: tx.today)
+                entry.move(Fen(141), debit: .reserve, credit: .bankCash)
+                try await tx.book(entry)
+            }
+        }
+        #expect(try await world.balance(.reserve) == Fen(140))
+        #expect(try await world.violations() == [])
+    }
+
+    @Test func `of two who take the same money at once, the second is told what the first left`() async throws {
+        let world = try await booked()
+        let (taken, left) = (AsyncStream<Void>.makeStream(), AsyncStream<Void>.makeStream())
+        async let first: Void = world.run { tx in
+            var entry = LedgerEntry("test.out", subject: "first", on: tx.today)
+            entry.move(Fen(70), debit: .reserve, credit: .bankCash)
+            try await tx.book(entry)
+            taken.continuation.finish()
+            // Not committed before the other one waits for the account.
+            for await _ in left.stream {}
+        }
+        for await _ in taken.stream {}
+        async let second: Void = world.run { tx in
+            var entry = LedgerEntry("test.out", subject: "second", on: tx.today)
+            entry.move(Fen(50), debit: .reserve, credit: .bankCash)
+            try await tx.book(entry)
+        }
+        try await eventually("the second waits") {
+            try await world.test.withConnection(as: .superuser) { connection in
+                try await connection.query(
+                    """
+                    SELECT FROM pg_stat_activity
+                     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO posting%'
+                    """
+                ).count == 1
+            }
+        }
+        left.continuation.finish()
+        try await first
+        do {
+            try await second
+            Issue.record("the money was taken twice")
+        } catch {
+            #expect(
+                error as? Rejection
+                    == .insufficientFunds(account: "reserve", available: Fen(30), requested: Fen(50)))
+        }
+        #expect(try await world.violations() == [])
+    }
 }

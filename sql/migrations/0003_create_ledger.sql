@@ -19,7 +19,7 @@ CREATE TABLE ledger_account (
     balance_fen bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
-    UNIQUE (tenant_id, kind, owner),
+    UNIQUE (owner, kind, tenant_id),
     CONSTRAINT ledger_account_not_negative CHECK (NOT is_guarded OR balance_fen >= 0)
 ) WITH (fillfactor = 70);
 
@@ -33,9 +33,8 @@ CREATE TABLE ledger_transaction (
     business_date date NOT NULL,
     booked_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
-    CONSTRAINT ledger_transaction_once UNIQUE (tenant_id, event, subject)
+    CONSTRAINT ledger_transaction_once UNIQUE (subject, event, tenant_id)
 );
-CREATE INDEX ledger_transaction_booked ON ledger_transaction (tenant_id, booked_at);
 
 CREATE TABLE posting (
     tenant_id uuid NOT NULL,

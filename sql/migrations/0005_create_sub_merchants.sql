@@ -27,10 +27,12 @@ CREATE TABLE sub_merchant (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
-    CONSTRAINT sub_merchant_out_no UNIQUE (tenant_id, out_sub_merchant_no),
+    -- Numbers stand before the tenant, here and below: beside the primary key no other index may look as good for `tenant_id`
+    -- and `id`, or a plan made while the table is small walks through all rows of a tenant for every foreign key.
+    CONSTRAINT sub_merchant_out_no UNIQUE (out_sub_merchant_no, tenant_id),
     CONSTRAINT sub_merchant_active_has_account CHECK (state NOT IN ('active', 'frozen') OR sub_account IS NOT NULL)
 );
-CREATE INDEX sub_merchant_certificate ON sub_merchant (tenant_id, certificate_index);
+CREATE INDEX sub_merchant_certificate ON sub_merchant (certificate_index, tenant_id);
 CREATE UNIQUE INDEX sub_merchant_sub_account ON sub_merchant (tenant_id, sub_account) WHERE sub_account IS NOT NULL;
 
 CREATE TABLE bank_account (
@@ -58,7 +60,7 @@ CREATE TABLE bank_account (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, sub_merchant_id) REFERENCES sub_merchant (tenant_id, id)
 );
-CREATE INDEX bank_account_sub_merchant ON bank_account (tenant_id, sub_merchant_id);
+CREATE INDEX bank_account_sub_merchant ON bank_account (sub_merchant_id, tenant_id);
 -- One account in force, and one on its way there.
 CREATE UNIQUE INDEX bank_account_bound ON bank_account (tenant_id, sub_merchant_id) WHERE state = 'bound';
 CREATE UNIQUE INDEX bank_account_open ON bank_account (tenant_id, sub_merchant_id)

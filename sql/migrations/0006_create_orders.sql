@@ -22,7 +22,7 @@ CREATE TABLE trade_order (
     expires_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
-    CONSTRAINT trade_order_out_no UNIQUE (tenant_id, out_order_no)
+    CONSTRAINT trade_order_out_no UNIQUE (out_order_no, tenant_id)
 ) WITH (fillfactor = 80);
 
 CREATE TABLE order_part (
@@ -40,7 +40,7 @@ CREATE TABLE order_part (
     FOREIGN KEY (tenant_id, sub_merchant_id) REFERENCES sub_merchant (tenant_id, id),
     CONSTRAINT order_part_not_overdrawn CHECK (split_fen + refunded_fen <= amount_fen)
 ) WITH (fillfactor = 80);
-CREATE INDEX order_part_sub_merchant ON order_part (tenant_id, sub_merchant_id);
+CREATE INDEX order_part_sub_merchant ON order_part (sub_merchant_id, tenant_id);
 
 ALTER TABLE trade_order ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE order_part ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

@@ -27,13 +27,13 @@ CREATE TABLE payment (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, order_id) REFERENCES trade_order (tenant_id, id),
-    CONSTRAINT payment_serial UNIQUE (tenant_id, serial),
+    CONSTRAINT payment_serial UNIQUE (serial, tenant_id),
     CONSTRAINT payment_not_over_refunded CHECK (refunded_fen <= amount_fen),
     CONSTRAINT payment_paid_when_succeeded CHECK (
         (state = 'succeeded') = (paid_at IS NOT NULL) AND (paid_at IS NULL) = (business_date IS NULL)
     )
 ) WITH (fillfactor = 80);
-CREATE INDEX payment_order ON payment (tenant_id, order_id);
+CREATE INDEX payment_order ON payment (order_id, tenant_id);
 -- An order is paid once: a second success is a discrepancy, never a second booking.
 CREATE UNIQUE INDEX payment_one_success ON payment (tenant_id, order_id) WHERE state = 'succeeded';
 CREATE INDEX payment_day ON payment (tenant_id, business_date, channel) WHERE state = 'succeeded';
@@ -57,10 +57,10 @@ CREATE TABLE refund (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, payment_id) REFERENCES payment (tenant_id, id),
-    CONSTRAINT refund_out_no UNIQUE (tenant_id, out_refund_no),
-    CONSTRAINT refund_serial UNIQUE (tenant_id, serial)
+    CONSTRAINT refund_out_no UNIQUE (out_refund_no, tenant_id),
+    CONSTRAINT refund_serial UNIQUE (serial, tenant_id)
 );
-CREATE INDEX refund_payment ON refund (tenant_id, payment_id);
+CREATE INDEX refund_payment ON refund (payment_id, tenant_id);
 CREATE INDEX refund_day ON refund (tenant_id, business_date) WHERE state = 'succeeded';
 
 -- Who gives back how much.
@@ -100,7 +100,7 @@ CREATE TABLE instruction (
     created_at timestamptz NOT NULL,
     finished_at timestamptz,
     PRIMARY KEY (tenant_id, id),
-    CONSTRAINT instruction_serial UNIQUE (tenant_id, counterparty, serial),
+    CONSTRAINT instruction_serial UNIQUE (serial, counterparty, tenant_id),
     CONSTRAINT instruction_finished CHECK ((state IN ('succeeded', 'failed')) = (finished_at IS NOT NULL))
 ) WITH (fillfactor = 70);
 CREATE INDEX instruction_subject ON instruction (tenant_id, subject_id);

@@ -18,10 +18,10 @@ CREATE TABLE split (
     finished_at timestamptz,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, order_id) REFERENCES trade_order (tenant_id, id),
-    CONSTRAINT split_out_no UNIQUE (tenant_id, out_split_no),
-    CONSTRAINT split_serial UNIQUE (tenant_id, serial)
+    CONSTRAINT split_out_no UNIQUE (out_split_no, tenant_id),
+    CONSTRAINT split_serial UNIQUE (serial, tenant_id)
 );
-CREATE INDEX split_order ON split (tenant_id, order_id);
+CREATE INDEX split_order ON split (order_id, tenant_id);
 
 -- A run that turns pending into available money, once per day of the books.
 CREATE TABLE settlement_run (
@@ -34,7 +34,7 @@ CREATE TABLE settlement_run (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX settlement_run_day ON settlement_run (tenant_id, business_date);
+CREATE INDEX settlement_run_day ON settlement_run (business_date, tenant_id);
 
 CREATE TABLE split_part (
     tenant_id uuid NOT NULL,
@@ -75,8 +75,8 @@ CREATE TABLE withdrawal (
     FOREIGN KEY (tenant_id, sub_merchant_id) REFERENCES sub_merchant (tenant_id, id),
     FOREIGN KEY (tenant_id, bank_account_id) REFERENCES bank_account (tenant_id, id),
     FOREIGN KEY (tenant_id, settlement_run_id) REFERENCES settlement_run (tenant_id, id),
-    CONSTRAINT withdrawal_out_no UNIQUE (tenant_id, out_withdrawal_no),
-    CONSTRAINT withdrawal_serial UNIQUE (tenant_id, serial)
+    CONSTRAINT withdrawal_out_no UNIQUE (out_withdrawal_no, tenant_id),
+    CONSTRAINT withdrawal_serial UNIQUE (serial, tenant_id)
 );
 CREATE INDEX withdrawal_sub_merchant ON withdrawal (tenant_id, sub_merchant_id);
 

@@ -20,7 +20,7 @@ CREATE TABLE statement (
     is_current boolean NOT NULL DEFAULT true,
     received_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
-    CONSTRAINT statement_once UNIQUE (tenant_id, source, form, business_date, sha256)
+    CONSTRAINT statement_once UNIQUE (sha256, source, form, business_date, tenant_id)
 );
 CREATE UNIQUE INDEX statement_current ON statement (tenant_id, source, form, business_date) WHERE is_current;
 
@@ -71,7 +71,7 @@ CREATE TABLE reconciliation (
     created_at timestamptz NOT NULL,
     finished_at timestamptz,
     PRIMARY KEY (tenant_id, id),
-    CONSTRAINT reconciliation_day UNIQUE (tenant_id, channel, business_date)
+    CONSTRAINT reconciliation_day UNIQUE (business_date, channel, tenant_id)
 );
 
 CREATE TABLE discrepancy (
@@ -109,7 +109,7 @@ CREATE TABLE discrepancy (
 CREATE UNIQUE INDEX discrepancy_once ON discrepancy (tenant_id, channel, business_date, kind, reference)
 WHERE NOT is_withdrawn;
 CREATE INDEX discrepancy_open ON discrepancy (tenant_id, due_at) WHERE state <> 'resolved';
-CREATE INDEX discrepancy_reference ON discrepancy (tenant_id, reference);
+CREATE INDEX discrepancy_reference ON discrepancy (reference, tenant_id);
 
 CREATE TABLE resolution (
     tenant_id uuid NOT NULL,

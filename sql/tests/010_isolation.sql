@@ -1,7 +1,7 @@
 -- Tenants are kept apart by the catalog: every table by query, so that a new one is tested the day it is made.
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
-SELECT plan(12);
+SELECT plan(13);
 
 CREATE TEMPORARY VIEW tenant_table AS
 SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relrowsecurity, c.relforcerowsecurity
@@ -82,11 +82,16 @@ SELECT is_empty(
     'only tenants, keys and jobs are open to the system role, and nothing to everybody'
 );
 
--- Citus distributes by the first column, and no key may be global.
+-- Citus distributes by the tenant, and no key may be global.
 SELECT is_empty(
     $$ SELECT t.relname, i.indexrelid::regclass FROM tenant_table t JOIN pg_index i ON i.indrelid = t.oid
         WHERE i.indisunique
-          AND (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = i.indkey[0]) <> 'tenant_id'
+          AND NOT EXISTS (
+              SELECT FROM pg_attribute a
+               WHERE a.attrelid = t.oid AND a.attname = 'tenant_id'
+                 -- A primary key begins with it.
+                 AND a.attnum = ANY (CASE WHEN i.indisprimary THEN ARRAY[i.indkey[0]] ELSE i.indkey::int2[] END)
+          )
           -- The tenant itself; its callback token and a key are what the tenant is found by.
           AND t.relname NOT IN ('tenant', 'api_key')
           -- A partitioned table's key begins with what it is partitioned by.
@@ -97,7 +102,17 @@ SELECT is_empty(
               AND i.indisprimary
               AND (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = i.indkey[1]) = 'tenant_id'
           ) $$,
-    'every key of a tenant table begins with the tenant'
+    'every key of a tenant table holds the tenant, and a primary key begins with it'
+);
+
+-- While a table is small, every index that begins with the tenant looks as good as the key for `tenant_id` and `id`; the
+-- plan of a foreign key's check is kept, and would then walk through all of a tenant's rows as they become many.
+SELECT is_empty(
+    $$ SELECT t.relname, i.indexrelid::regclass FROM tenant_table t JOIN pg_index i ON i.indrelid = t.oid
+        WHERE NOT i.indisprimary AND i.indpred IS NULL
+          AND EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = t.oid)
+          AND (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = i.indkey[0]) = 'tenant_id' $$,
+    'where foreign keys lead to, only the primary key begins with the tenant'
 );
 
 SELECT is_empty(

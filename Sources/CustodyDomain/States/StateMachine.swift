@@ -139,9 +139,9 @@ public enum InstructionState: String, StateMachine {
     /// Failed, finally.
     case failed
 
-    /// The moves.
+    /// The moves. One that waits to be sent again may be overtaken: what it is about ends by another way.
     public static let moves: [InstructionState: Set<InstructionState>] = [
-        .prepared: [.sent],
+        .prepared: [.sent, .succeeded, .failed],
         .sent: [.prepared, .accepted, .succeeded, .failed],
         .accepted: [.succeeded, .failed],
         .succeeded: [], .failed: [],

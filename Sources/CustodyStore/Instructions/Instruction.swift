@@ -44,6 +44,13 @@ public enum InstructionStep: Hashable, Sendable {
     case send(InstructionRecord)
     /// Ask what became of it: it may have been sent.
     case ask(InstructionRecord)
+
+    /// The instruction, as it was before this step.
+    public var instruction: InstructionRecord {
+        switch self {
+        case .send(let instruction), .ask(let instruction): instruction
+        }
+    }
 }
 
 extension TenantTransaction {
@@ -146,6 +153,26 @@ extension TenantTransaction {
              WHERE tenant_id = \(tenantID) AND id = \(instruction.id) AND finished_at IS NULL
             """
         ) == 1
+    }
+
+    /// Ends the open instruction of an operation on a row that something else has ended: a callback, while the worker that
+    /// sent the instruction had died, or a close.
+    ///
+    /// Why in that transaction: afterwards nobody has a reason to look at the instruction again.
+    ///
+    /// - Parameter failure: Why it did not come to what it was sent for; nil when it did.
+    public func endInstruction(
+        _ operation: JobKind, on subject: UUIDv7, failure: (code: String, message: String)? = nil
+    ) async throws {
+        try await run(
+            """
+            UPDATE instruction
+               SET state = \(failure == nil ? "succeeded" : "failed"), finished_at = \(now), doubt = NULL,
+                   failure_code = \(failure?.code), failure_message = \(failure?.message)
+             WHERE tenant_id = \(tenantID) AND subject_id = \(subject) AND operation = \(operation.rawValue)
+               AND finished_at IS NULL
+            """
+        )
     }
 
     /// The instruction of a number at a counterparty; nil when we never sent one.

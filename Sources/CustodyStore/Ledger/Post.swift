@@ -53,12 +53,8 @@ extension TenantTransaction {
             )
             return Set(try rows.map { try $0.get("subject") })
         } catch let error as PostgresError where error.kind == .checkViolation("ledger_account_not_negative") {
-            let taken = lines.filter { $0.account.isGuarded && $0.amount > .zero }
-            let account = taken.first?.account ?? .reserve
-            throw Rejection.insufficientFunds(
-                account: account.kind, available: .zero,
-                requested: taken.filter { $0.account == account }.map(\.amount).sum()
-            )
+            if let shortfall = Shortfall(error.message) { throw shortfall.rejection }
+            throw error
         }
     }
 
@@ -67,4 +63,16 @@ extension TenantTransaction {
     /// - Returns: Whether it was booked now.
     @discardableResult
     public func book(_ entry: LedgerEntry) async throws -> Bool { try await !book([entry]).isEmpty }
+}
+
+/// What the database says when a guarded account lacks money: `kind|owner|available|requested`, in fen.
+private struct Shortfall {
+    let rejection: Rejection
+
+    init?(_ message: String) {
+        let fields = message.split(separator: "|", omittingEmptySubsequences: false)
+        guard fields.count == 4, let available = Int64(fields[2]), let requested = Int64(fields[3]) else { return nil }
+        rejection = .insufficientFunds(
+            account: String(fields[0]), available: Fen(available), requested: Fen(requested))
+    }
 }

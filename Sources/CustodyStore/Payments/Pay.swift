@@ -68,7 +68,10 @@ extension TenantTransaction {
              WHERE tenant_id = \(tenantID) AND id = \(id) AND state IN ('created', 'paying')
             """
         )
-        if changed == 1 { try await record("payment.closed", about: id.text) }
+        guard changed == 1 else { return }
+        try await endInstruction(
+            .placePayment, on: id.uuid, failure: ("payment_closed", "the payment was closed before it was placed"))
+        try await record("payment.closed", about: id.text)
     }
 
     /// Books that a payment succeeded, as the channel's callback or its answer says; once, however often it is said.
@@ -102,6 +105,7 @@ extension TenantTransaction {
              WHERE tenant_id = \(tenantID) AND id = \(id)
             """
         )
+        try await endInstruction(.placePayment, on: id.uuid)
         try await run("UPDATE trade_order SET state = 'paid' WHERE tenant_id = \(tenantID) AND id = \(order.id)")
         var entry = LedgerEntry("payment.succeeded", subject: id.uuid.text, on: date)
         for part in order.parts {

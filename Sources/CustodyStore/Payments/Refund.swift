@@ -110,6 +110,7 @@ extension TenantTransaction {
              WHERE tenant_id = \(tenantID) AND id = \(id)
             """
         )
+        try await endInstruction(.sendRefund, on: id.uuid)
         let channel = try await payment(refund.paymentID).channel
         var entry = LedgerEntry("refund.succeeded", subject: id.uuid.text, on: date)
         entry.move(refund.amount, debit: .refunding, credit: .clearing(channel))
@@ -141,6 +142,7 @@ extension TenantTransaction {
                AND p.tenant_id = \(tenantID) AND p.order_id = r.order_id AND p.number = r.part_number
             """,
         ])
+        try await endInstruction(.sendRefund, on: id.uuid, failure: (code, message))
         var entry = LedgerEntry("refund.failed", subject: id.uuid.text, on: today)
         for part in refund.parts { entry.move(part.amount, debit: .refunding, credit: .held(part.party)) }
         try await book(entry)

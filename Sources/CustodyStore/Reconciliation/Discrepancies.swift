@@ -100,12 +100,15 @@ extension TenantTransaction {
 
     /// Withdraws what a corrected file of the same day no longer shows, or shows with other figures: its money goes back
     /// from suspense, and what the file shows instead is opened anew.
+    ///
+    /// What was proposed about the old figures is moot: the proposal stays on record, rejected by us, and somebody proposes
+    /// again, about the new ones.
     func withdrawOpenings(notIn differences: [Difference], _ channel: ChannelKind, _ date: BusinessDate) async throws {
         let gone = try await rows(
             """
             UPDATE discrepancy d SET state = 'resolved', resolved_at = \(now), is_withdrawn = true
              WHERE d.tenant_id = \(tenantID) AND d.channel = \(channel.rawValue) AND d.business_date = \(date)
-               AND d.state = 'open'
+               AND d.state IN ('open', 'proposed')
                AND NOT EXISTS (
                    SELECT FROM unnest(
                               \(differences.map(\.kind)), \(differences.map(\.reference)), \(differences.map(\.ours)),
@@ -117,6 +120,7 @@ extension TenantTransaction {
             RETURNING d.id, d.suspense_fen
             """
         )
+        try await rejectProposals(about: gone)
         try await release(gone, as: "discrepancy.withdrawn", to: .clearing(channel))
     }
 
@@ -133,15 +137,19 @@ extension TenantTransaction {
             RETURNING d.id, d.suspense_fen
             """
         )
-        let ids: [ID<Discrepancy>] = try late.map { try $0.get("id") }
-        // Whatever was proposed about them is moot.
+        try await rejectProposals(about: late)
+        try await release(late, as: "discrepancy.cleared_next_day", to: .clearing(channel))
+    }
+
+    /// Whatever was proposed about discrepancies that resolved themselves is moot.
+    private func rejectProposals(about resolved: Rows) async throws {
+        let ids: [ID<Discrepancy>] = try resolved.map { try $0.get("id") }
         try await run(
             """
             UPDATE resolution SET state = 'rejected', checker = 'custody', decided_at = \(now)
              WHERE tenant_id = \(tenantID) AND discrepancy_id = ANY (\(ids)) AND state = 'proposed'
             """
         )
-        try await release(late, as: "discrepancy.cleared_next_day", to: .clearing(channel))
     }
 
     private func release(_ rows: Rows, as event: String, to account: Account) async throws {

@@ -13,9 +13,21 @@ struct Instructor: Sendable {
         case go(Payload, to: Counterparty, serial: String?)
         /// Something else must happen first.
         case wait(Duration)
-        /// Nothing is left to do.
+        /// Nothing is left to do: the row has come to its end, by whatever way.
         case nothing
     }
+
+    /// How to learn what became of an instruction that was sent.
+    enum Asking<Payload: Sendable> {
+        /// By sending it again: the counterparty answers a repeated number with what it has, so a refusal is one of the
+        /// instruction itself.
+        case sendingAgain
+        /// By a question of its own, whose refusal says nothing about the instruction.
+        case question((Payload, InstructionRecord) async -> Reply<Verdict>)
+    }
+
+    /// What an answer answers.
+    private enum Message { case firstSending, sendingAgain, question }
 
     /// The parts in which operations differ.
     struct Operation<Payload: Sendable> {
@@ -25,8 +37,8 @@ struct Instructor: Sendable {
         let plan: (TenantTransaction) async throws -> Plan<Payload>
         /// Sends it under a number.
         let send: (Payload, InstructionRecord) async -> Reply<Verdict>
-        /// Asks what became of it.
-        let ask: (Payload, InstructionRecord) async -> Reply<Verdict>
+        /// How to learn what became of it.
+        let asking: Asking<Payload>
         /// Notes that the counterparty has it.
         var accepted: (TenantTransaction, Payload, Verdict) async throws -> Void = { _, _, _ in }
         /// Books that it is done; called once.
@@ -37,17 +49,14 @@ struct Instructor: Sendable {
 
     let store: Store
 
-    /// Refusals that only mean: not now. The same number may be used again.
-    private static let temporary: Set<String> = ["100301", "FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED"]
-
-    /// Refusals that say: something stands under this number already. What became of it is asked, never taken for a failure.
-    private static let ambiguous: Set<String> = ["200002"]
-
     /// Takes the next step of a job's instruction.
     func run<Payload: Sendable>(_ job: ClaimedJob, on subject: UUIDv7, _ operation: Operation<Payload>) async throws {
         let begun: (payload: Payload, step: InstructionStep)? = try await store.withTenant(job.tenantID) { tx in
             switch try await operation.plan(tx) {
             case .nothing:
+                // Nobody will ask about it any more, so an instruction that is still open must not look as if somebody did.
+                try await tx.endInstruction(
+                    job.request.kind, on: subject, failure: ("row_ended", "what it was for ended before its outcome"))
                 try await tx.finish(job, .done)
                 return nil
             case .wait(let delay):
@@ -61,18 +70,24 @@ struct Instructor: Sendable {
             }
         }
         guard let begun else { return }
-        switch begun.step {
-        case .send(let instruction):
-            let reply = await operation.send(begun.payload, instruction)
-            try await record(reply, wasSending: true, instruction, job, begun.payload, operation)
-        case .ask(let instruction):
-            let reply = await operation.ask(begun.payload, instruction)
-            try await record(reply, wasSending: false, instruction, job, begun.payload, operation)
+        let reply: Reply<Verdict>
+        let message: Message
+        switch (begun.step, operation.asking) {
+        case (.send, _):
+            message = .firstSending
+            reply = await operation.send(begun.payload, begun.step.instruction)
+        case (.ask, .sendingAgain):
+            message = .sendingAgain
+            reply = await operation.send(begun.payload, begun.step.instruction)
+        case (.ask, .question(let ask)):
+            message = .question
+            reply = await ask(begun.payload, begun.step.instruction)
         }
+        try await record(reply, to: message, begun.step.instruction, job, begun.payload, operation)
     }
 
     private func record<Payload: Sendable>(
-        _ reply: Reply<Verdict>, wasSending: Bool, _ instruction: InstructionRecord, _ job: ClaimedJob,
+        _ reply: Reply<Verdict>, to message: Message, _ instruction: InstructionRecord, _ job: ClaimedJob,
         _ payload: Payload, _ operation: Operation<Payload>
     ) async throws {
         try await store.withTenant(job.tenantID) { tx in
@@ -80,22 +95,21 @@ struct Instructor: Sendable {
             switch reply {
             case .answered(let verdict):
                 outcome = try await settle(verdict, instruction, payload, operation, tx)
-            case .refused(let refusal) where Instructor.ambiguous.contains(refusal.code):
-                try await tx.noteDoubt(instruction, refusal.code, neverSent: false)
-                outcome = .again(after: Instructor.pause(after: instruction), in: .queries)
-            case .refused(let refusal) where wasSending && !Instructor.temporary.contains(refusal.code):
-                if try await tx.end(instruction, failure: (refusal.code, refusal.message)) {
-                    try await operation.failed(tx, payload, refusal)
-                }
-                outcome = .done
+            case .refused(let refusal) where refusal.standing == .final && message != .question:
+                outcome = try await settle(.failed(refusal), instruction, payload, operation, tx)
             case .refused(let refusal):
-                try await tx.noteDoubt(instruction, refusal.code, neverSent: wasSending)
-                outcome = .again(after: .seconds(600), in: wasSending ? job.request.kind.queue : .queries)
+                // For now, or of the question alone: only of a first sending is it sure that nothing was done.
+                let neverSent = message == .firstSending && refusal.standing != .numberTaken
+                try await tx.noteDoubt(instruction, refusal.code, neverSent: neverSent)
+                outcome = .again(
+                    after: refusal.retryAfter ?? Instructor.pause(after: instruction),
+                    in: neverSent ? job.request.kind.queue : .queries)
             case .unknown(let doubt):
-                let neverSent = wasSending && [.unreachable, .rateLimited].contains(doubt.reason)
+                let neverSent = message == .firstSending && doubt.reason.isSurelyNotDone
                 try await tx.noteDoubt(instruction, doubt.reason.rawValue, neverSent: neverSent)
                 outcome = .again(
-                    after: Instructor.pause(after: instruction), in: neverSent ? job.request.kind.queue : .queries)
+                    after: doubt.retryAfter ?? Instructor.pause(after: instruction),
+                    in: neverSent ? job.request.kind.queue : .queries)
             }
             try await tx.finish(job, outcome)
         }

@@ -32,7 +32,7 @@ struct OrderJobs: Sendable {
             send: { payload, instruction in
                 await payload.access.custodian.syncOrder(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            ask: { payload, instruction in await payload.access.ask(.syncOrder, instruction) },
+            asking: .question { payload, instruction in await payload.access.ask(.syncOrder, instruction) },
             succeeded: { tx, _, _ in try await tx.noteOrderAtBank(id, "synced") },
             failed: { tx, _, refusal in
                 try await tx.noteOrderAtBank(id, "failed")
@@ -68,7 +68,7 @@ struct OrderJobs: Sendable {
             send: { payload, instruction in
                 await payload.access.custodian.syncOrder(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            ask: { payload, instruction in await payload.access.ask(.syncOrder, instruction) },
+            asking: .question { payload, instruction in await payload.access.ask(.syncOrder, instruction) },
             succeeded: { tx, _, _ in try await tx.noteOrderAtBank(id, "registered") },
             failed: { tx, _, refusal in
                 try await tx.noteOrderAtBank(id, "failed")
@@ -125,7 +125,7 @@ struct OrderJobs: Sendable {
             send: { payload, instruction in
                 await payload.access.custodian.refund(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            ask: { payload, instruction in await payload.access.ask(.refund, instruction) },
+            asking: .question { payload, instruction in await payload.access.ask(.refund, instruction) },
             succeeded: { tx, _, _ in try await tx.noteRefundRegistered(id, failed: false) },
             failed: { tx, _, refusal in
                 try await tx.noteRefundRegistered(id, failed: true)
@@ -156,7 +156,7 @@ struct OrderJobs: Sendable {
             send: { payload, instruction in
                 await payload.access.custodian.split(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            ask: { payload, instruction in await payload.access.ask(.split, instruction) },
+            asking: .question { payload, instruction in await payload.access.ask(.split, instruction) },
             accepted: { tx, _, _ in try await tx.noteSplitProcessing(id) },
             succeeded: { tx, _, _ in try await tx.succeedSplit(id) },
             failed: { tx, _, refusal in try await tx.failSplit(id, code: refusal.code, message: refusal.message) }
@@ -174,7 +174,7 @@ struct OrderJobs: Sendable {
                 let accounts = try await tx.subAccounts(of: [withdrawal.subMerchantID])
                 guard let binding = try await tx.bankAccount(withdrawal.bankAccountID).bindingNumber,
                     let account = accounts[withdrawal.subMerchantID]
-                else { return .nothing }
+                else { return .wait(.seconds(600)) }
                 let message = WithdrawalInstruction(
                     number: withdrawal.serial, subAccount: account, bindingNumber: binding, amount: withdrawal.amount,
                     memo: "提现"
@@ -187,7 +187,7 @@ struct OrderJobs: Sendable {
             send: { payload, instruction in
                 await payload.access.custodian.withdraw(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            ask: { payload, instruction in await payload.access.ask(.withdraw, instruction) },
+            asking: .question { payload, instruction in await payload.access.ask(.withdraw, instruction) },
             accepted: { tx, _, _ in try await tx.noteWithdrawalProcessing(id) },
             succeeded: { tx, _, verdict in try await book(verdict, id, tx) },
             failed: { tx, _, refusal in try await tx.failWithdrawal(id, code: refusal.code, message: refusal.message) }

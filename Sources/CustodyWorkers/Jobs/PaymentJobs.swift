@@ -29,12 +29,6 @@ struct PaymentJobs: Sendable {
     /// Places a payment with its channel, so that the buyer can pay.
     func place(_ job: ClaimedJob, _ id: ID<Payment>) async throws {
         let base = try await callbackBase(job, id)
-        // Placing again under the same number changes nothing at the channel, so asking is the same call.
-        let call: (Placement, InstructionRecord) async -> Reply<Verdict> = { placement, _ in
-            await placement.channel.pay(placement.order).map { prompt in
-                .noted { tx in try await tx.notePrompt(id, prompt.json) }
-            }
-        }
         let operation = Instructor.Operation<Placement>(
             deadline: .seconds(600),
             plan: { tx in
@@ -51,11 +45,36 @@ struct PaymentJobs: Sendable {
                     Placement(order: message, channel: channel), to: Counterparty(payment.channel),
                     serial: payment.serial)
             },
-            send: call, ask: call,
+            send: { placement, _ in
+                let reply = await placement.channel.pay(placement.order)
+                if case .refused(let refusal) = reply, refusal.standing == .numberTaken {
+                    return await standing(placement, refusal, id)
+                }
+                return reply.map { prompt in .noted { tx in try await tx.notePrompt(id, prompt.json) } }
+            },
+            // Placing again under the same number changes nothing at the channel, so asking is the same call.
+            asking: .sendingAgain,
             succeeded: { tx, _, _ in try await tx.enqueue(JobRequest(.pollPayment, id), at: tx.now + .seconds(60)) },
             failed: { tx, _, refusal in try await tx.failPayment(id, code: refusal.code, message: refusal.message) }
         )
         try await Instructor(store: store).run(job, on: id.uuid, operation)
+    }
+
+    /// What became of a payment that the channel has already, but gives no prompt for: paid, or of no use to anybody.
+    private func standing(
+        _ placement: Placement, _ refusal: Refusal, _ id: ID<Payment>
+    ) async -> Reply<Verdict> {
+        var reply = await placement.channel.queryPayment(serial: placement.order.serial)
+        if case .answered(let known) = reply, known.state == .waiting {
+            reply = await placement.channel.closePayment(serial: placement.order.serial)
+        }
+        switch reply {
+        case .answered(let known) where known.state == .succeeded:
+            return .answered(.noted { tx in _ = try await PaymentJobs.book(known, try await tx.payment(id), tx) })
+        case .answered(let known) where known.state == .closed: return .answered(.failed(refusal))
+        case .answered, .refused: return .refused(refusal)
+        case .unknown(let doubt): return .unknown(doubt)
+        }
     }
 
     /// Asks the channel about a payment until it is paid or closed; closes it there when its order may not be paid any more.
@@ -132,7 +151,7 @@ struct PaymentJobs: Sendable {
                 )
             },
             send: { refund, _ in await refund.channel.refund(refund.request).map(PaymentJobs.verdict) },
-            ask: { refund, _ in
+            asking: .question { refund, _ in
                 await refund.channel.queryRefund(
                     serial: refund.request.serial, paymentSerial: refund.request.paymentSerial
                 ).map(PaymentJobs.verdict)

@@ -43,9 +43,10 @@ struct SubMerchantJobs: Sendable {
                 return await subject.access.custodian.openSubMerchant(opening, serial: instruction.serial)
                     .map { _ in .succeeded(number: nil, date: nil) }
             },
-            ask: { subject, instruction in
-                await subject.access.custodian.querySubMerchant(number: subject.number, serial: instruction.serial).map
-                {
+            asking: .question { subject, instruction in
+                await subject.access.custodian.querySubMerchant(
+                    number: subject.number, serial: SubMerchantJobs.questionNumber()
+                ).map {
                     $0.state == .absent
                         ? .absent(safeAfter: instruction.sentAt.map { $0 + .seconds(600) })
                         : .succeeded(number: nil, date: nil)
@@ -74,7 +75,7 @@ struct SubMerchantJobs: Sendable {
         }
         guard let subject else { return }
         let reply = await subject.access.custodian.querySubMerchant(
-            number: subject.number, serial: "Q\(job.id.text.suffix(26))")
+            number: subject.number, serial: SubMerchantJobs.questionNumber())
         try await store.withTenant(job.tenantID) { tx in
             guard case .answered(let known) = reply else {
                 return try await tx.finish(job, .again(after: .seconds(60), in: .queries))
@@ -113,7 +114,7 @@ struct SubMerchantJobs: Sendable {
                     number: subject.number, reason: "closed by the platform", serial: instruction.serial
                 ).map(Verdict.init)
             },
-            ask: { subject, instruction in await subject.access.ask(.closeSubMerchant, instruction) },
+            asking: .question { subject, instruction in await subject.access.ask(.closeSubMerchant, instruction) },
             succeeded: { tx, _, _ in try await tx.noteReview(of: id, .closed) },
             failed: { tx, _, _ in try await tx.noteReview(of: id, .active) }
         )
@@ -159,7 +160,7 @@ struct SubMerchantJobs: Sendable {
         let operation = Instructor.Operation<AccountSubject>(
             deadline: .seconds(86_400),
             plan: { tx in try await accountPlan(id, in: state, tx) },
-            send: call, ask: call, succeeded: { _, _, _ in },
+            send: call, asking: .sendingAgain, succeeded: { _, _, _ in },
             failed: { tx, _, refusal in try await tx.noteBinding(id, .failed, failure: (refusal.code, refusal.message))
             }
         )
@@ -172,7 +173,7 @@ struct SubMerchantJobs: Sendable {
         let record = try await tx.bankAccount(id)
         guard record.state == state else { return .nothing }
         let accounts = try await tx.subAccounts(of: [record.subMerchantID])
-        guard let account = accounts[record.subMerchantID] else { return .nothing }
+        guard let account = accounts[record.subMerchantID] else { return .wait(.seconds(600)) }
         let access = try await counterparties.custodian(in: tx)
         return .go(AccountSubject(record: record, subAccount: account, access: access), to: .bank, serial: nil)
     }
@@ -193,6 +194,9 @@ struct SubMerchantJobs: Sendable {
             }
         }
     }
+
+    /// A number for a question: asked twice under one number, it would be answered with what was true the first time.
+    private static func questionNumber() -> String { "Q\(ID<Instruction>(at: WallClock.now()).text.suffix(26))" }
 
     private func objections(_ list: [(field: String, reason: String)]) -> String {
         JSON.array(list.map { ["field": .string($0.field), "reason": .string($0.reason)] }).text

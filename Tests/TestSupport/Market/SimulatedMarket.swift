@@ -124,6 +124,11 @@ public struct SimulatedMarket: Sendable {
             })
     }
 
+    /// A link whose calls end soon, for tests of silence.
+    private static func impatient(_ link: JSON) -> JSON {
+        .object((link.members ?? []) + [.init("transport", ["total_timeout_ms": 2000, "breaker_pause_ms": 500])])
+    }
+
     /// Links the platform to its counterparties.
     ///
     /// - Parameter bankBase: Another address than the bank's, where nobody answers.
@@ -133,11 +138,11 @@ public struct SimulatedMarket: Sendable {
             bank = .object(
                 (bankLink.members ?? []).map { $0.name == "base_url" ? .init("base_url", .string(bankBase)) : $0 })
         }
-        let weChat = try JSONEncoder().encode(weChatLink)
-        let bankBytes = bank.bytes
+        let weChat = try SimulatedMarket.impatient(JSON(parsing: try JSONEncoder().encode(weChatLink))).bytes
+        let bankBytes = SimulatedMarket.impatient(bank).bytes
         try await world.run { tx in
             try await tx.setLink(.bank, configuration: bankBytes)
-            try await tx.setLink(.weChatPay, configuration: Array(weChat))
+            try await tx.setLink(.weChatPay, configuration: weChat)
         }
     }
 

@@ -19,6 +19,11 @@ extension World {
         try await superuser("UPDATE custody.payment SET amount_fen = \(amount) WHERE id = \(id)")
     }
 
+    /// Puts a payment into a state that no verb would put it into now.
+    public func setState(_ state: String, of id: ID<Payment>) async throws {
+        try await superuser("UPDATE custody.payment SET state = \(state) WHERE id = \(id)")
+    }
+
     /// Approves a resolution in the name of its own maker, going around the verb.
     ///
     /// - Throws: What the database says to that.

@@ -70,6 +70,51 @@ import Testing
         }
     }
 
+    @Test func `a correction that changes what a proposal is about opens it anew, and keeps the proposal on record`()
+        async throws
+    {
+        let day = try await ReconciledDay.make(from: Bill(named: try #require(Bill.names.first)))
+        try await day.keepBankFile()
+        var lines = day.bill.content.lines
+        let index = try #require(lines.firstIndex { $0.kind == .payment })
+        func open() async throws -> DiscrepancyRecord {
+            let all = try await day.world.run {
+                try await $0.discrepancies(state: .open, on: nil, before: nil, limit: 1000)
+            }
+            return try #require(all.first { $0.kind == "fee" && $0.reference == lines[index].reference })
+        }
+        lines[index].fee += Fen(1)
+        try await day.keepBill(of: lines, named: "a fen")
+        _ = try await day.reconcile()
+        let old = try await open()
+        let proposal = try await day.world.run {
+            try await $0.propose(.writeOff, for: old.id, note: "a fen", by: "alice")
+        }
+        lines[index].fee += Fen(1)
+        try await day.keepBill(of: lines, named: "two fen")
+        _ = try await day.reconcile()
+        try await day.expectClearing()
+
+        // The old one and its proposal are history; nobody can approve the old figure any more.
+        let withdrawn = try await day.world.run { try await $0.discrepancy(old.id) }
+        #expect(withdrawn.state == .resolved && withdrawn.suspense == old.suspense)
+        let moot = try await day.world.run { try await $0.resolutions(of: old.id) }
+        #expect(moot.map(\.state) == ["rejected"] && moot.first?.checker == "custody")
+        let refused = try await rejection {
+            _ = try await day.world.run { try await $0.decide(proposal.id, approve: true, by: "bob") }
+        }
+        #expect(refused == .discrepancyState(state: "rejected", action: "decided again"))
+        // The new one carries the new amount, and is proposed and approved as any other.
+        let new = try await open()
+        #expect(new.id != old.id && new.suspense == old.suspense - Fen(1))
+        let again = try await day.world.run {
+            try await $0.propose(.writeOff, for: new.id, note: "two fen", by: "alice")
+        }
+        _ = try await day.world.run { try await $0.decide(again.id, approve: true, by: "bob") }
+        #expect(try await day.world.balance(.writeOff) == new.suspense)
+        #expect(try await day.world.violations() == [])
+    }
+
     @Test(arguments: Bill.names)
     func `fees that a correction takes back first pay what the platform owes`(_ name: String) async throws {
         let bill = try Bill(named: name)

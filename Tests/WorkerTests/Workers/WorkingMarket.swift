@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import CustodyConnectors
 import CustodyDomain
 import CustodyStore
@@ -20,9 +19,10 @@ extension SimulatedMarket {
             configuration.pollInterval = .milliseconds(50)
             let listener = Listener(
                 configuration: try await market.world.test.configuration(.system), logger: logger)
+            let lines = OutboundLines()
             let worker = Worker(
                 store: market.world.store, signals: { Store.jobSignals(from: listener) },
-                counterparties: Counterparties(outbound: Outbound(client: .shared, timeout: .seconds(2))),
+                counterparties: Counterparties(lines: lines),
                 configuration: configuration, logger: logger)
             let group = ServiceGroup(services: [worker], logger: logger)
             let working = Task { try await group.run() }
@@ -31,10 +31,12 @@ extension SimulatedMarket {
             } catch {
                 await group.triggerGracefulShutdown()
                 try? await working.value
+                await lines.shutdown()
                 throw error
             }
             await group.triggerGracefulShutdown()
             try await working.value
+            await lines.shutdown()
             #expect(try await market.world.violations() == [])
             #expect(try await market.lostJobs() == [])
         }

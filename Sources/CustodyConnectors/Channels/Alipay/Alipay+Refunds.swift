@@ -25,9 +25,6 @@ extension Alipay {
                 ChannelRefund(
                     state: change == "Y" ? .succeeded : .processing, refundNumber: nil, amount: nil,
                     succeededAt: change == "Y" ? succeededAt : nil))
-        // A refund under this number exists, with other content: only a query tells what became of it.
-        case .refused(let refusal) where refusal.code == "ACQ.DISCORDANT_REPEAT_REQUEST":
-            return .unknown(Doubt(.systemError, refusal.code))
         case .refused(let refusal): return .refused(refusal)
         case .unknown(let doubt): return .unknown(doubt)
         }

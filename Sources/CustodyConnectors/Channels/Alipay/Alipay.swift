@@ -109,9 +109,6 @@ public struct Alipay: Channel {
                 return .unknown(Doubt(.malformedAnswer, "trade.precreate"))
             }
             return .answered(.code(code))
-        // The order is there, with another outcome than a code: the query says which.
-        case .refused(let refusal) where AlipayGateway.alreadyThere.contains(refusal.code):
-            return .unknown(Doubt(.systemError, refusal.code))
         case .refused(let refusal): return .refused(refusal)
         case .unknown(let doubt): return .unknown(doubt)
         }

@@ -10,10 +10,6 @@ struct AlipayGateway: Sendable {
         "ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID", "ACQ.REASON_ILLEGAL_STATUS",
         "ACQ.TRADE_HAS_SUCCESS", "ACQ.TRADE_HAS_FINISHED", "ACQ.TRADE_HAS_CLOSE",
     ]
-    /// An order under our number is there already: no refusal *before anything happened*, so it must be asked for.
-    static let alreadyThere: Set<String> = [
-        "ACQ.TRADE_HAS_SUCCESS", "ACQ.TRADE_HAS_FINISHED", "ACQ.TRADE_HAS_CLOSE", "ACQ.CONTEXT_INCONSISTENT",
-    ]
 
     let url: String
     let appID: String
@@ -50,10 +46,14 @@ struct AlipayGateway: Sendable {
             return .unknown(error)
         }
         guard answer.status == 200 else {
-            return .unknown(Doubt(answer.status == 429 ? .rateLimited : .systemError, "HTTP \(answer.status)"))
+            return .unknown(
+                Doubt(
+                    answer.status == 429 ? .rateLimited : .systemError, "HTTP \(answer.status)",
+                    retryAfter: answer.retryAfter))
         }
         do {
-            return Self.meaning(of: try AlipayResponse(verifying: answer.body, method: method, key: verifier))
+            return Self.meaning(
+                of: try AlipayResponse(verifying: answer.body, method: method, key: verifier), to: method)
         } catch {
             switch error {
             case .empty: return .unknown(Doubt(.malformedAnswer, "empty"))
@@ -65,21 +65,11 @@ struct AlipayGateway: Sendable {
         }
     }
 
-    /// 10000 is an answer; what may have happened all the same is unknown; everything else is a refusal.
-    static func meaning(of response: AlipayResponse) -> Reply<JSON> {
-        let code = response.subCode ?? response.code
-        let name = code.split(separator: ".").last.map { $0.uppercased().replacing("-", with: "_") } ?? ""
-        switch response.code {
-        case "10000": return .answered(response.node)
-        case "10003", "20000": return .unknown(Doubt(.systemError, code))
-        case "40005": return .unknown(Doubt(.rateLimited, code))
-        default: break
-        }
-        switch name {
-        case "SYSTEM_ERROR", "UNKNOW_ERROR", "UNKNOWN_ERROR": return .unknown(Doubt(.systemError, code))
-        case "SYSTEM_RATE_LIMIT", "USER_RATE_LIMIT", "CALL_LIMITED", "APP_CALL_LIMITED":
-            return .unknown(Doubt(.rateLimited, code))
-        default: return .refused(Refusal(code: code, message: response.message))
-        }
+    /// 10000 is an answer; for the rest ``AlipayCodes`` says what it means.
+    static func meaning(of response: AlipayResponse, to method: String) -> Reply<JSON> {
+        guard response.code != "10000" else { return .answered(response.node) }
+        return .meaning(
+            AlipayCodes.meaning(response.code, subCode: response.subCode, of: method),
+            code: response.subCode ?? response.code, message: response.message)
     }
 }

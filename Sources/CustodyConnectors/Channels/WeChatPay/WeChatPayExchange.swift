@@ -7,7 +7,7 @@ struct WeChatPayExchange: Sendable {
     enum Outcome {
         /// 2xx, verified; an empty body is an empty object.
         case success(JSON)
-        /// 4xx with a code, verified: surely not done.
+        /// 4xx with a code, verified: what it says of the number is in the refusal.
         case error(Refusal)
         /// Nobody can tell.
         case failed(Doubt)
@@ -29,8 +29,12 @@ struct WeChatPayExchange: Sendable {
         } catch { return .failed(error) }
         let id = answer.header("Request-ID").map { " request \($0)" } ?? ""
         // 429 and 5xx may come from something in front of WeChat that cannot sign; they promise nothing anyway.
-        guard answer.status != 429 else { return .failed(Doubt(.rateLimited, "HTTP 429\(id)")) }
-        guard answer.status < 500 else { return .failed(Doubt(.systemError, "HTTP \(answer.status)\(id)")) }
+        guard answer.status != 429 else {
+            return .failed(Doubt(.rateLimited, "HTTP 429\(id)", retryAfter: answer.retryAfter))
+        }
+        guard answer.status < 500 else {
+            return .failed(Doubt(.systemError, "HTTP \(answer.status)\(id)", retryAfter: answer.retryAfter))
+        }
         do throws(WeChatPayVerifier.Rejection) {
             try verifier.verify(headers: answer.headers, body: answer.body, now: clock())
         } catch { return .failed(Doubt(.badSignature, "HTTP \(answer.status) \(error)\(id)")) }
@@ -51,16 +55,9 @@ struct WeChatPayExchange: Sendable {
     func download(_ url: String) async throws(Doubt) -> Outbound.Answer { try await send("GET", url, body: []) }
 
     private func outcome(code: String, message: String, status: Int, id: String) -> Outcome {
-        switch code {
-        case "SYSTEM_ERROR", "SYSTEMERROR", "BANKERROR", "BANK_ERROR", "USERPAYING":
-            return .failed(Doubt(.systemError, "HTTP \(status) \(code)\(id)"))
-        case "FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED", "RATELIMIT_EXCEED", "RATELIMIT_EXCEEDED", "RATE_LIMITED":
-            return .failed(Doubt(.rateLimited, "HTTP \(status) \(code)\(id)"))
-        default:
-            guard (400..<500).contains(status) else {
-                return .failed(Doubt(.malformedAnswer, "HTTP \(status) \(code)\(id)"))
-            }
-            return .error(Refusal(code: code, message: message))
+        switch WeChatPayCodes.meaning(code, status: status) {
+        case .refused(let standing): .error(Refusal(code: code, message: message, standing: standing))
+        case .unknown(let reason): .failed(Doubt(reason, "HTTP \(status) \(code)\(id)"))
         }
     }
 

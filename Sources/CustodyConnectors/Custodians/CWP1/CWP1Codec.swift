@@ -64,7 +64,7 @@ struct CWP1Codec: Sendable {
                 "POST", url, headers: headers.fields + [("Content-Type", "application/json; charset=utf-8")],
                 body: bytes
             )
-            return try judge(try verified(answer, to: request))
+            return judge(try verified(answer, to: request))
         } catch {
             return .unknown(error)
         }
@@ -72,8 +72,12 @@ struct CWP1Codec: Sendable {
 
     /// The answer, if it is surely the bank's to this very request.
     private func verified(_ answer: Outbound.Answer, to request: CWP1Request) throws(Doubt) -> CWP1Response {
-        guard answer.status != 429 else { throw Doubt(.rateLimited, "429") }
-        guard answer.status < 500 else { throw Doubt(.systemError, String(answer.status)) }
+        guard answer.status != 429 else {
+            throw Doubt(.rateLimited, "429", retryAfter: answer.retryAfter)
+        }
+        guard answer.status < 500 else {
+            throw Doubt(.systemError, String(answer.status), retryAfter: answer.retryAfter)
+        }
         let response: CWP1Response
         do { response = try CWP1Response(parsing: answer.body) } catch {
             throw Doubt(.malformedAnswer, "status \(answer.status)")
@@ -95,11 +99,13 @@ struct CWP1Codec: Sendable {
         return response
     }
 
-    private func judge(_ response: CWP1Response) throws(Doubt) -> Reply<CWP1Response> {
+    private func judge(_ response: CWP1Response) -> Reply<CWP1Response> {
         switch response.returnCode.meaning {
         case .accepted, .businessFailed: return .answered(response)
-        case .rejected, .duplicateDifferent: return .refused(response.refusal)
-        case .unknown: throw Doubt(.systemError, response.returnCode.text)
+        case .rejected, .duplicateDifferent, .unknown:
+            return .meaning(
+                CWP1Codes.meaning(response.returnCode), code: response.returnCode.text,
+                message: CustodianText.masked(response.message))
         }
     }
 

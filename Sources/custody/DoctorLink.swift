@@ -1,0 +1,206 @@
+import ArgumentParser
+import CustodyConnectors
+import CustodyDomain
+import CustodyStore
+import CustodyWire
+import CustodyWorkers
+import Foundation
+
+/// What a look at a link asks for.
+struct LinkOptions: ParsableArguments {
+    @OptionGroup var store: StoreOptions
+
+    @Option(help: "The platform's id.") var tenant: TenantID
+
+    @Flag(help: "Answer in JSON, one array.") var json = false
+}
+
+struct DoctorBank: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bank", abstract: "Look at a platform's link to its custodian.",
+        discussion: "Asks for an instruction that was never sent. Moves nothing."
+    )
+
+    @OptionGroup var link: LinkOptions
+
+    func run() async throws {
+        try await LinkExamination.run(.bank, link) { access, transaction in
+            let custodian = try await access.custodian(in: transaction).custodian
+            return {
+                LinkExamination.Answer(
+                    await custodian.query(.withdraw, serial: $0, sentOn: BusinessDate(of: WallClock.now())))
+            }
+        }
+    }
+}
+
+struct DoctorWeChat: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wechat", abstract: "Look at a platform's link to WeChat Pay.",
+        discussion: "Asks for a payment that was never placed. Moves nothing."
+    )
+
+    @OptionGroup var link: LinkOptions
+
+    func run() async throws {
+        try await LinkExamination.run(.weChatPay, link) { access, transaction in
+            let channel = try await access.channel(.weChatPay, in: transaction).channel
+            return { LinkExamination.Answer(await channel.queryPayment(serial: $0)) }
+        }
+    }
+}
+
+struct DoctorAlipay: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "alipay", abstract: "Look at a platform's link to Alipay.",
+        discussion: "Asks for a payment that was never placed. Moves nothing."
+    )
+
+    @OptionGroup var link: LinkOptions
+
+    func run() async throws {
+        try await LinkExamination.run(.alipay, link) { access, transaction in
+            let channel = try await access.channel(.alipay, in: transaction).channel
+            return { LinkExamination.Answer(await channel.queryPayment(serial: $0)) }
+        }
+    }
+}
+
+/// A look at one link: name, route, TLS, clocks, signatures both ways, allow-lists.
+struct LinkExamination {
+    /// What came of a signed question.
+    enum Answer: Sendable {
+        case answered
+        case refused(Refusal)
+        case doubtful(Doubt)
+
+        init<Value>(_ reply: CustodyConnectors.Reply<Value>) {
+            switch reply {
+            case .answered: self = .answered
+            case .refused(let refusal): self = .refused(refusal)
+            case .unknown(let doubt): self = .doubtful(doubt)
+            }
+        }
+    }
+
+    /// Asks a counterparty about a number, signed.
+    typealias Question = @Sendable (_ serial: String) async -> Answer
+
+    private let url: String
+    private let host: String
+    private let transport: Transport
+    private let isSandbox: Bool
+    private var findings: [Finding] = []
+
+    /// Looks at a platform's link and reports.
+    static func run(
+        _ counterparty: Counterparty, _ options: LinkOptions,
+        question: @escaping @Sendable (Counterparties, TenantTransaction) async throws -> Question
+    ) async throws {
+        let lines = OutboundLines()
+        let findings: [Finding]
+        do {
+            findings = try await withStore(options.store) { store in
+                let (bytes, isSandbox, ask) = try await store.withTenant(options.tenant.id) { transaction in
+                    (
+                        try await transaction.link(counterparty), transaction.isSandbox,
+                        try await question(Counterparties(lines: lines), transaction)
+                    )
+                }
+                var examination = try LinkExamination(link: bytes, isSandbox: isSandbox)
+                try await examination.look(asking: ask)
+                return examination.findings
+            }
+        } catch let rejection as Rejection {
+            await lines.shutdown()
+            throw ValidationError("The link cannot be looked at: \(rejection.code).")
+        }
+        await lines.shutdown()
+        try Doctor.report(findings, asJSON: options.json)
+    }
+
+    private init(link: [UInt8], isSandbox: Bool) throws {
+        let json = try JSON(parsing: link)
+        url = json["base_url"]?.string ?? json["gateway_url"]?.string ?? ""
+        host = URL(string: url)?.host ?? ""
+        transport = try JSONDecoder().decode(Transport.Holder.self, from: Data(link)).transport
+        self.isSandbox = isSandbox
+    }
+
+    private mutating func look(asking ask: Question) async throws {
+        let sight = try await LinkProbe(transport: transport, clock: WallClock.now).look(at: url, host: host)
+        note(name: sight)
+        if let failure = sight.failure {
+            note(
+                "no way to \(host): \(failure.detail)",
+                remedy: "ask for the firewall's opening to \(sight.addresses.joined(separator: ", ")), and at the "
+                    + "counterparty for our address on its allow-list; look at proxy, source address and certificates")
+            return
+        }
+        note("\(host) answers with HTTP \(sight.status ?? 0)")
+        note(tls: sight)
+        note(clock: sight)
+        note(signature: await ask(LinkExamination.unusedNumber()))
+        let isOpen = transport.callbackSources.isEmpty
+        note(
+            isOpen
+                ? "callbacks are taken from any address"
+                : "callbacks are taken from \(transport.callbackSources.count) ranges",
+            remedy: isOpen && !isSandbox ? "list the counterparty's addresses in transport.callback_sources" : nil)
+    }
+
+    private mutating func note(_ text: String, remedy: String? = nil) { findings.append(Finding(text, remedy: remedy)) }
+
+    private mutating func note(name sight: LinkProbe.Sight) {
+        let way =
+            transport.address != nil ? "fixed" : transport.proxy.map { "through the proxy \($0.host)" } ?? "looked up"
+        note(
+            sight.addresses.isEmpty
+                ? "\(host) has no address (\(way))" : "\(host) is \(sight.addresses.joined(separator: ", ")) (\(way))",
+            remedy: sight.addresses.isEmpty ? "look at the name server, or give transport.address" : nil)
+    }
+
+    private mutating func note(tls sight: LinkProbe.Sight) {
+        guard let version = sight.tlsVersion else {
+            note(
+                "the line is not encrypted", remedy: isSandbox ? nil : "use an https:// address")
+            return
+        }
+        note("TLS \(version), at least \(transport.minimumTLS.rawValue) is asked for")
+        if let end = sight.certificateEnd {
+            let days = (end - WallClock.now()).components.seconds / 86_400
+            note(
+                "its certificate, \(sight.certificateSubject ?? "without a name"), is good for \(days) more days",
+                remedy: days < 30 ? "ask the counterparty for its next certificate, and for its authority" : nil)
+        }
+    }
+
+    private mutating func note(clock sight: LinkProbe.Sight) {
+        guard let offset = sight.clockOffset else { return note("its answers carry no date") }
+        let seconds = offset.components.seconds
+        note(
+            "its clock is \(abs(seconds)) s \(seconds < 0 ? "behind" : "ahead of") ours",
+            remedy: abs(seconds) > 60 ? "synchronise this machine's clock; signatures are refused after minutes" : nil)
+    }
+
+    private mutating func note(signature answer: Answer) {
+        switch answer {
+        case .answered: note("signatures are good both ways")
+        case .refused(let refusal):
+            note(
+                "our signed question was refused: \(refusal.code) \(refusal.message)",
+                remedy: "look at our numbers and our key's serial there, and at its allow-list of addresses")
+        case .doubtful(let doubt) where doubt.reason == .badSignature:
+            note(
+                "its signature does not verify: \(doubt.detail)",
+                remedy: "give the link the counterparty's present keys, under the serials that it uses")
+        case .doubtful(let doubt):
+            note("our signed question was not answered: \(doubt.reason.rawValue) \(doubt.detail)", remedy: "try again")
+        }
+    }
+
+    /// A number that no instruction has: ours are drawn by the store.
+    private static func unusedNumber() -> String {
+        "DOCTOR" + String((0..<20).map { _ in "0123456789".randomElement() ?? "0" })
+    }
+}
