@@ -62,7 +62,7 @@ let package = Package(
         library("CustodyDomain", []),
         library("Postgres", ["CLibpq", logging]),
         library("ShangMi", ["COpenSSL"]),
-        library("CustodyWire", ["CustodyDomain", "COpenSSL", "CZlib", "ShangMi", crypto, cryptoExtras, x509]),
+        library("CustodyWire", ["CustodyDomain", "CZlib", "ShangMi", crypto, cryptoExtras, x509]),
         library("CustodyStore", ["CustodyDomain", "Postgres", crypto, cryptoExtras, logging]),
 
         // Edges.

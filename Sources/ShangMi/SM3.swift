@@ -1,18 +1,33 @@
 import COpenSSL
 
-/// The hash SM3 (GB/T 32905-2016), by the system's OpenSSL.
+/// The SM3 digest (GB/T 32905): 32 bytes.
 public enum SM3 {
     /// How many bytes a digest has.
-    public static let digestLength = 32
+    public static let byteCount = 32
 
-    /// The digest of a message.
-    ///
-    /// - Throws: ``ShangMiError/unavailable`` when the system's OpenSSL was built without SM3.
-    public static func digest(_ message: [UInt8]) throws(ShangMiError) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: digestLength)
-        var length: UInt32 = 0
-        guard EVP_Digest(message, message.count, &digest, &length, EVP_sm3(), nil) == 1, length == UInt32(digestLength)
-        else { throw .unavailable }
+    /// The digest of bytes.
+    public static func digest(of message: [UInt8]) throws(ShangMiError) -> [UInt8] {
+        var result: Int32 = 0
+        let digest = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in
+            result = EVP_Digest(message, message.count, buffer.baseAddress, nil, EVP_sm3(), nil)
+            initialized = result == 1 ? byteCount : 0
+        }
+        try succeed(result)
         return digest
+    }
+
+    /// The keyed digest (HMAC, RFC 2104) of bytes.
+    public static func authenticationCode(of message: [UInt8], key: [UInt8]) throws(ShangMiError) -> [UInt8] {
+        var isDone = false
+        let code = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in
+            var count = 0
+            isDone =
+                EVP_Q_mac(
+                    nil, "HMAC", nil, "SM3", nil, key, key.count, message, message.count, buffer.baseAddress,
+                    buffer.count, &count) != nil && count == byteCount
+            initialized = isDone ? byteCount : 0
+        }
+        try succeed(isDone ? 1 : 0)
+        return code
     }
 }

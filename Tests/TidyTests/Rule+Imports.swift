@@ -4,7 +4,7 @@ extension Rule {
         "CustodyDomain": [],
         "Postgres": ["CLibpq"],
         "ShangMi": ["COpenSSL"],
-        "CustodyWire": ["CustodyDomain", "COpenSSL", "CZlib", "ShangMi"],
+        "CustodyWire": ["CustodyDomain", "CZlib", "ShangMi"],
         "CustodyStore": ["CustodyDomain", "Postgres"],
         "CustodyConnectors": ["CustodyDomain", "CustodyWire"],
         // Strangers to our database and to our connectors.
@@ -62,7 +62,7 @@ extension Rule {
             "the manifest declares the same graph, and tests import what it gives them",
             keeps: [
                 "Package.swift":
-                    "library(\"CustodyWire\", [\"CustodyDomain\", \"COpenSSL\", \"CZlib\", \"ShangMi\", crypto])"
+                    "library(\"CustodyWire\", [\"CustodyDomain\", \"CZlib\", \"ShangMi\", crypto])"
             ],
             breaks: [
                 "Package.swift": "library(\"CustodyWire\", [\"CustodyDomain\", \"CustodyStore\", crypto])",

@@ -1,138 +1,206 @@
 import CustodyDomain
 
-/// A custodian as business code sees it: who keeps the sub-merchants and their money. CWP/1 is its first dialect.
+/// A custodian as business code sees it: who keeps the sub-merchants and their money, a bank or a channel's own custody.
 ///
 /// `serial` is the number of one instruction (`reqSeqNo`), stored before the first byte is sent; sending it again with the
-/// same content is answered with the original outcome.
+/// same content is answered with the original outcome. Questions take numbers of their own.
+///
+/// A custodian is made of three parts, so that another one touches no business code:
+/// - a *codec*, which frames, signs, encrypts and sends one message, and proves that the answer is the custodian's to that
+///   very message (``CWP1Codec``, ``CCBCodec``);
+/// - a *dialect*, which says an operation in the custodian's words and reads its states back into ours: the type that
+///   conforms to this protocol. One operation may be several calls;
+/// - its ``Capabilities``: data.
+///
+/// What a custodian does not have it leaves out: it is then refused as `unsupported`, see ``unsupported(_:)``.
 public protocol Custodian: Sendable {
+    /// What it can do, and on which terms.
+    var capabilities: Capabilities { get }
+
+    // MARK: - Sub-merchants and their settlement accounts
+
     /// Opens a sub-merchant (进件); its review takes days, and is asked for by ``querySubMerchant(number:serial:)``.
     func openSubMerchant(_ opening: SubMerchantOpening, serial: String) async -> Reply<CustodianSubMerchant>
+    /// Sends a rejected application again, corrected.
+    func resubmitSubMerchant(_ opening: SubMerchantOpening, serial: String) async -> Reply<CustodianSubMerchant>
+    /// Changes what the custodian knows of a sub-merchant (变更).
+    func modifySubMerchant(_ change: SubMerchantChange, serial: String) async -> Reply<CustodianResult>
     /// Asks for a sub-merchant by our number.
     func querySubMerchant(number: String, serial: String) async -> Reply<CustodianSubMerchant>
     /// Closes a sub-merchant (销户); refused while money or orders remain.
     func closeSubMerchant(number: String, reason: String, serial: String) async -> Reply<CustodianResult>
+    /// Hands in a picture or document for an application (资料); the answer's number is named in it.
+    func uploadMaterial(_ material: MaterialUpload, serial: String) async -> Reply<CustodianMaterial>
+    /// Brings in merchants the platform had before (存量), by a file handed in with ``uploadMaterial(_:serial:)``.
+    func importSubMerchants(_ batch: BatchSubmission, serial: String) async -> Reply<CustodianBatch>
     /// Binds a settlement account (绑卡), or replaces the one bound; the custodian then verifies it.
     func bindAccount(_ account: AccountBinding, serial: String) async -> Reply<CustodianBinding>
     /// Confirms a binding by what only the account's holder can know.
     func confirmAccount(bindingNumber: String, proof: AccountProof, serial: String) async -> Reply<CustodianBinding>
+    /// Binds another account in place of a binding, which stays in force until the new one is confirmed (换卡).
+    func changeAccount(
+        _ account: AccountBinding, replacing bindingNumber: String, serial: String
+    ) async -> Reply<CustodianBinding>
+    /// Ends a binding (解绑).
+    func unbindAccount(bindingNumber: String, serial: String) async -> Reply<CustodianResult>
+    /// Makes someone able to receive parts of orders (分账接收方); doing it again changes nothing.
+    func addReceiver(_ receiver: SplitReceiver, serial: String) async -> Reply<CustodianResult>
+    /// The other side of ``addReceiver(_:serial:)``.
+    func removeReceiver(_ receiver: SplitReceiver, serial: String) async -> Reply<CustodianResult>
+
+    // MARK: - Orders
+
     /// Registers an order (订单同步): first its intention, and again with ``OrderRegistration/payment`` once it is paid.
     func syncOrder(_ order: OrderRegistration, serial: String) async -> Reply<CustodianResult>
-    /// Registers a refund of an order.
+    /// Takes back an order that is not funded (撤销).
+    func cancelOrder(number: String, serial: String) async -> Reply<CustodianResult>
+    /// Asks for an order by our number.
+    func queryOrder(number: String, serial: String) async -> Reply<CustodianOrder>
+    /// Has the custodian collect from the buyer (收款), where it does so itself.
+    func collect(_ collection: CollectionInstruction, serial: String) async -> Reply<CustodianCollection>
+    /// Asks what became of a collection, by the order's number.
+    func queryCollection(number: String, serial: String) async -> Reply<CustodianCollection>
+    /// Closes an unpaid collection.
+    func closeCollection(number: String, serial: String) async -> Reply<CustodianResult>
+    /// Registers a refund of an order, or has it paid where the custodian collects.
     func refund(_ refund: RefundRegistration, serial: String) async -> Reply<CustodianResult>
+    /// Confirms the receipt of goods (确认收货): what was held is set free.
+    func confirmSettlement(_ confirmation: SettlementConfirmation, serial: String) async -> Reply<CustodianResult>
     /// Splits the held money of an order (分账).
     func split(_ split: SplitInstruction, serial: String) async -> Reply<CustodianResult>
+    /// Takes parts of a split back (分账回退).
+    func reverseSplit(_ reversal: SplitReversal, serial: String) async -> Reply<CustodianResult>
+    /// Asks for a split, item by item: some may have failed while others did not.
+    func querySplit(number: String, orderNumber: String, serial: String) async -> Reply<CustodianSplit>
+
+    // MARK: - Money
+
     /// Pays out to a bound account (提现).
     func withdraw(_ withdrawal: WithdrawalInstruction, serial: String) async -> Reply<CustodianResult>
-    /// Asks what became of an instruction, by its operation, serial number and date.
-    func query(_ operation: CustodianOperation, serial: String, sentOn: BusinessDate) async -> Reply<CustodianResult>
+    /// Freezes money of an account (冻结).
+    func freeze(_ freeze: FreezeInstruction, serial: String) async -> Reply<CustodianResult>
+    /// Sets frozen money free (解冻).
+    func release(_ release: FreezeRelease, serial: String) async -> Reply<CustodianResult>
+    /// Moves money between function accounts, such as marketing and fees (功能户调拨).
+    func transfer(_ transfer: TransferInstruction, serial: String) async -> Reply<CustodianResult>
+    /// Lists incoming money nobody is known to own (挂账).
+    func listSuspense(_ range: DateRange, cursor: String?, serial: String) async -> Reply<Page<SuspenseEntry>>
+    /// Gives incoming money to an account (认领).
+    func assignSuspense(_ assignment: SuspenseAssignment, serial: String) async -> Reply<CustodianResult>
+    /// Takes an assignment back.
+    func undoSuspense(assignmentNumber: String, serial: String) async -> Reply<CustodianResult>
+    /// What an account holds now.
+    func queryBalance(of account: String, serial: String) async -> Reply<CustodianBalance>
+    /// What an account held at the end of a day (日终余额).
+    func queryDayEndBalance(
+        of account: String, on date: BusinessDate, serial: String
+    ) async -> Reply<CustodianBalance>
+    /// Lists an account's entries (流水), oldest first.
+    func listTransactions(
+        of account: String, _ range: DateRange, cursor: String?, serial: String
+    ) async -> Reply<Page<CustodianTransaction>>
+
+    // MARK: - Batches, files, days
+
+    /// Hands in many instructions as one file.
+    func submitBatch(_ batch: BatchSubmission, serial: String) async -> Reply<CustodianBatch>
+    /// Asks what became of a batch.
+    func queryBatch(number: String, serial: String) async -> Reply<CustodianBatch>
+    /// Lists the files of a bank date.
+    func listFiles(_ kind: CustodianFileKind, of date: BusinessDate, serial: String) async -> Reply<CustodianFiles>
     /// Fetches a file of a bank date.
     func file(_ kind: CustodianFileKind, of date: BusinessDate, serial: String) async -> Reply<BillAnswer>
+    /// Asks for the custodian's accounting date and when it ends.
+    func bankDay(serial: String) async -> Reply<CustodianDay>
+
+    // MARK: - What became of it
+
+    /// Asks what became of an instruction, by its operation, serial number and date.
+    func query(_ operation: CustodianOperation, serial: String, sentOn: BusinessDate) async -> Reply<CustodianResult>
     /// Reads a notification whose signature was verified when it came in; decrypts fields where needed.
     func notice(in body: [UInt8]) throws(Doubt) -> CustodianNotice
 }
 
-/// What a custodian tells us by itself. A hint: ask again before money moves, unless it is a credit.
-public enum CustodianNotice: Hashable, Sendable {
-    /// An instruction reached a state.
-    case instruction(CustodianOperation, serial: String, CustodianResult)
-    /// A sub-merchant's review moved, by our number.
-    case subMerchant(number: String)
-    /// A binding moved, by the custodian's number of it.
-    case binding(number: String)
-    /// Money arrived in the custody account: the lump of a channel for a day.
-    case credit(BankCredit)
-    /// The platform put own money into its deposit there.
-    case deposit(number: String, amount: Fen, bankDate: BusinessDate)
-    /// Something we keep but do not act on, by its name.
-    case other(String)
-}
-
-/// A lump sum that arrived in the custody account (到账).
-public struct BankCredit: Hashable, Sendable {
-    /// The custodian's number of the entry.
-    public let number: String
-    /// Who sent it.
-    public let channel: ChannelKind
-    /// The day whose receipts it pays, by the channel.
-    public let businessDate: BusinessDate
-    /// What arrived, after fees and refunds; may be negative when refunds outweigh.
-    public let amount: Fen
-    /// The custodian's accounting date.
-    public let bankDate: BusinessDate
-
-    /// Makes a credit.
-    public init(
-        number: String, channel: ChannelKind, businessDate: BusinessDate, amount: Fen, bankDate: BusinessDate
-    ) {
-        self.number = number
-        self.channel = channel
-        self.businessDate = businessDate
-        self.amount = amount
-        self.bankDate = bankDate
-    }
-}
-
-/// The instructions of ``Custodian`` whose outcome can be asked for by serial number.
+/// The operations of ``Custodian``. Raw values are stored and stay.
 public enum CustodianOperation: String, CaseIterable, Hashable, Sendable {
     /// ``Custodian/openSubMerchant(_:serial:)``
     case openSubMerchant = "open_sub_merchant"
+    /// ``Custodian/resubmitSubMerchant(_:serial:)``
+    case resubmitSubMerchant = "resubmit_sub_merchant"
+    /// ``Custodian/modifySubMerchant(_:serial:)``
+    case modifySubMerchant = "modify_sub_merchant"
+    /// ``Custodian/querySubMerchant(number:serial:)``
+    case querySubMerchant = "query_sub_merchant"
     /// ``Custodian/closeSubMerchant(number:reason:serial:)``
     case closeSubMerchant = "close_sub_merchant"
+    /// ``Custodian/uploadMaterial(_:serial:)``
+    case uploadMaterial = "upload_material"
+    /// ``Custodian/importSubMerchants(_:serial:)``
+    case importSubMerchants = "import_sub_merchants"
     /// ``Custodian/bindAccount(_:serial:)``
     case bindAccount = "bind_account"
     /// ``Custodian/confirmAccount(bindingNumber:proof:serial:)``
     case confirmAccount = "confirm_account"
+    /// ``Custodian/changeAccount(_:replacing:serial:)``
+    case changeAccount = "change_account"
+    /// ``Custodian/unbindAccount(bindingNumber:serial:)``
+    case unbindAccount = "unbind_account"
+    /// ``Custodian/addReceiver(_:serial:)``
+    case addReceiver = "add_receiver"
+    /// ``Custodian/removeReceiver(_:serial:)``
+    case removeReceiver = "remove_receiver"
     /// ``Custodian/syncOrder(_:serial:)``
     case syncOrder = "sync_order"
+    /// ``Custodian/cancelOrder(number:serial:)``
+    case cancelOrder = "cancel_order"
+    /// ``Custodian/queryOrder(number:serial:)``
+    case queryOrder = "query_order"
+    /// ``Custodian/collect(_:serial:)``
+    case collect
+    /// ``Custodian/queryCollection(number:serial:)``
+    case queryCollection = "query_collection"
+    /// ``Custodian/closeCollection(number:serial:)``
+    case closeCollection = "close_collection"
     /// ``Custodian/refund(_:serial:)``
     case refund
+    /// ``Custodian/confirmSettlement(_:serial:)``
+    case confirmSettlement = "confirm_settlement"
     /// ``Custodian/split(_:serial:)``
     case split
+    /// ``Custodian/reverseSplit(_:serial:)``
+    case reverseSplit = "reverse_split"
+    /// ``Custodian/querySplit(number:orderNumber:serial:)``
+    case querySplit = "query_split"
     /// ``Custodian/withdraw(_:serial:)``
     case withdraw
-}
-
-/// The outcome of an instruction as the custodian knows it.
-public struct CustodianResult: Hashable, Sendable {
-    /// The custodian's states, in our words.
-    public enum State: Hashable, Sendable {
-        /// Accepted; the outcome comes later, promised by a time if the custodian says so.
-        case processing(finishBy: Instant?)
-        /// Done.
-        case succeeded
-        /// Recorded, and failed finally; a new intent needs a new number.
-        case failed(Refusal)
-        /// A withdrawal that had succeeded, and came back (退票).
-        case returned(number: String, on: BusinessDate?, reason: String)
-        /// The custodian has no such instruction. Before `safeAfter` that means nothing; after it, it was never received.
-        case absent(safeAfter: Instant?)
-    }
-
-    /// Where it is.
-    public let state: State
-    /// The custodian's own number.
-    public let bankNumber: String?
-    /// The custodian's accounting date, which may differ from the calendar's.
-    public let bankDate: BusinessDate?
-
-    /// Makes an answer.
-    public init(state: State, bankNumber: String?, bankDate: BusinessDate?) {
-        self.state = state
-        self.bankNumber = bankNumber
-        self.bankDate = bankDate
-    }
-}
-
-/// The custodian's daily files, by its types.
-public enum CustodianFileKind: String, CaseIterable, Hashable, Sendable {
-    /// Registered receipts and whether their money has arrived.
-    case receipts = "PAY"
-    /// Refunds taken back by the channels.
-    case refunds = "REF"
-    /// Withdrawals finished that day.
-    case withdrawals = "WDR"
-    /// Withdrawals that came back (退票).
-    case returns = "WRT"
-    /// Balances of all sub-accounts at the day's end.
-    case balances = "BAL"
+    /// ``Custodian/freeze(_:serial:)``
+    case freeze
+    /// ``Custodian/release(_:serial:)``
+    case release
+    /// ``Custodian/transfer(_:serial:)``
+    case transfer
+    /// ``Custodian/listSuspense(_:cursor:serial:)``
+    case listSuspense = "list_suspense"
+    /// ``Custodian/assignSuspense(_:serial:)``
+    case assignSuspense = "assign_suspense"
+    /// ``Custodian/undoSuspense(assignmentNumber:serial:)``
+    case undoSuspense = "undo_suspense"
+    /// ``Custodian/queryBalance(of:serial:)``
+    case queryBalance = "query_balance"
+    /// ``Custodian/queryDayEndBalance(of:on:serial:)``
+    case queryDayEndBalance = "query_day_end_balance"
+    /// ``Custodian/listTransactions(of:_:cursor:serial:)``
+    case listTransactions = "list_transactions"
+    /// ``Custodian/submitBatch(_:serial:)``
+    case submitBatch = "submit_batch"
+    /// ``Custodian/queryBatch(number:serial:)``
+    case queryBatch = "query_batch"
+    /// ``Custodian/listFiles(_:of:serial:)``
+    case listFiles = "list_files"
+    /// ``Custodian/file(_:of:serial:)``
+    case fetchFile = "fetch_file"
+    /// ``Custodian/bankDay(serial:)``
+    case bankDay = "bank_day"
+    /// ``Custodian/query(_:serial:sentOn:)``
+    case query
 }

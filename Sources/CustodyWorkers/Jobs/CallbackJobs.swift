@@ -84,6 +84,8 @@ struct CallbackJobs: Sendable {
         case .deposit(let number, let amount, let bankDate):
             try await tx.bookDeposit(number: number, amount: amount, bankDate: bankDate)
             return "booked"
+        case .signedSubMerchant, .collection, .suspense, .batch, .file:
+            return "kept: nothing here acts on it"
         case .other(let name): return name
         }
     }

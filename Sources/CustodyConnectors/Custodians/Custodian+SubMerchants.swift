@@ -28,11 +28,14 @@ public struct SubMerchantOpening: Hashable, Sendable {
     public let contactName: String
     /// The contact's mobile number. Personal data.
     public let contactMobile: String
+    /// What else some custodians ask for.
+    public let dossier: SubMerchantDossier
 
     /// Makes an opening.
     public init(
         number: String, kind: Kind, name: String, certificateNumber: String, legalPersonName: String,
-        legalPersonIDNumber: String, contactName: String, contactMobile: String
+        legalPersonIDNumber: String, contactName: String, contactMobile: String,
+        dossier: SubMerchantDossier = SubMerchantDossier()
     ) {
         self.number = number
         self.kind = kind
@@ -42,6 +45,7 @@ public struct SubMerchantOpening: Hashable, Sendable {
         self.legalPersonIDNumber = legalPersonIDNumber
         self.contactName = contactName
         self.contactMobile = contactMobile
+        self.dossier = dossier
     }
 }
 
@@ -100,6 +104,10 @@ public struct AccountBinding: Hashable, Sendable {
         case smallAmount = "small_amount"
         /// A code sent by SMS to the mobile registered at the account's bank; expires after 120 s.
         case smsCode = "sms_code"
+        /// A transfer that the holder makes to the custodian, with a remark it is given (来账验证).
+        case remittance
+        /// None: the custodian knows the account already.
+        case none
     }
 
     /// The sub-account at the custodian.
@@ -163,145 +171,5 @@ public struct CustodianBinding: Hashable, Sendable {
     public init(state: State, bindingNumber: String) {
         self.state = state
         self.bindingNumber = bindingNumber
-    }
-}
-
-/// An order as it is registered at the custodian.
-public struct OrderRegistration: Hashable, Sendable {
-    /// One party's part of an order.
-    public struct Part: Hashable, Sendable {
-        /// Our number of the part, unique within the order.
-        public let number: String
-        /// The party's account at the custodian.
-        public let account: String
-        /// Its amount.
-        public let amount: Fen
-        /// Whether it is the platform's commission.
-        public let isCommission: Bool
-
-        /// Makes a part.
-        public init(number: String, account: String, amount: Fen, isCommission: Bool) {
-            self.number = number
-            self.account = account
-            self.amount = amount
-            self.isCommission = isCommission
-        }
-    }
-
-    /// The receipt, once the order is paid.
-    public struct Payment: Hashable, Sendable {
-        /// Who collected.
-        public let channel: ChannelKind
-        /// Our merchant number at the channel.
-        public let channelMerchantNumber: String
-        /// The channel's number of the payment.
-        public let channelOrderNumber: String
-        /// When it was paid.
-        public let paidAt: Instant
-
-        /// Makes a receipt.
-        public init(channel: ChannelKind, channelMerchantNumber: String, channelOrderNumber: String, paidAt: Instant) {
-            self.channel = channel
-            self.channelMerchantNumber = channelMerchantNumber
-            self.channelOrderNumber = channelOrderNumber
-            self.paidAt = paidAt
-        }
-    }
-
-    /// Our number of the order (`mainOrderNo`).
-    public let number: String
-    /// The whole amount; the parts sum to it.
-    public let amount: Fen
-    /// Who gets what.
-    public let parts: [Part]
-    /// The receipt; nil while the order is only intended.
-    public let payment: Payment?
-
-    /// Makes a registration.
-    public init(number: String, amount: Fen, parts: [Part], payment: Payment?) {
-        self.number = number
-        self.amount = amount
-        self.parts = parts
-        self.payment = payment
-    }
-}
-
-/// A refund as it is registered at the custodian.
-public struct RefundRegistration: Hashable, Sendable {
-    /// Our number of the refund.
-    public let number: String
-    /// The order it belongs to.
-    public let orderNumber: String
-    /// The amount that goes back.
-    public let amount: Fen
-    /// Who gives back how much, by account at the custodian; sums to the amount.
-    public let giveBack: [Giver]
-
-    /// A party that gives back.
-    public struct Giver: Hashable, Sendable {
-        /// The part's number in the order.
-        public let partNumber: String
-        /// The party's account at the custodian.
-        public let account: String
-        /// Its amount.
-        public let amount: Fen
-
-        /// Makes a party that gives back.
-        public init(partNumber: String, account: String, amount: Fen) {
-            self.partNumber = partNumber
-            self.account = account
-            self.amount = amount
-        }
-    }
-
-    /// Makes a registration.
-    public init(number: String, orderNumber: String, amount: Fen, giveBack: [Giver]) {
-        self.number = number
-        self.orderNumber = orderNumber
-        self.amount = amount
-        self.giveBack = giveBack
-    }
-}
-
-/// A split of an order's held money.
-public struct SplitInstruction: Hashable, Sendable {
-    /// Our number of the split.
-    public let number: String
-    /// The order it belongs to.
-    public let orderNumber: String
-    /// Who gets how much now, each no more than what is held for it.
-    public let items: [OrderRegistration.Part]
-    /// Whether this is the last split of the order.
-    public let isLast: Bool
-
-    /// Makes a split.
-    public init(number: String, orderNumber: String, items: [OrderRegistration.Part], isLast: Bool) {
-        self.number = number
-        self.orderNumber = orderNumber
-        self.items = items
-        self.isLast = isLast
-    }
-}
-
-/// A withdrawal to a bound account.
-public struct WithdrawalInstruction: Hashable, Sendable {
-    /// Our number of the withdrawal.
-    public let number: String
-    /// The sub-account at the custodian it leaves.
-    public let subAccount: String
-    /// The binding it goes to.
-    public let bindingNumber: String
-    /// The amount that arrives.
-    public let amount: Fen
-    /// What the receiver reads.
-    public let memo: String
-
-    /// Makes a withdrawal.
-    public init(number: String, subAccount: String, bindingNumber: String, amount: Fen, memo: String) {
-        self.number = number
-        self.subAccount = subAccount
-        self.bindingNumber = bindingNumber
-        self.amount = amount
-        self.memo = memo
     }
 }
