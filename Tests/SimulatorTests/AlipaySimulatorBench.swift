@@ -133,6 +133,17 @@ final class AlipaySimulatorBench: Sendable {
         try await control("POST", "/control/faults", .object(members + more.map { .init($0.0, $0.1) }))
     }
 
+    /// Registers the merchant again, with more said about it.
+    func register(_ more: [JSON.Member]) async throws {
+        try await control(
+            "POST", "/control/merchants",
+            .object(
+                [
+                    .init("app_id", .string(Self.appID)), .init("seller_id", .string(Self.sellerID)),
+                    .init("app_public_key_pem", .string(try Self.key("alipay_app.pub"))),
+                ] + more))
+    }
+
     /// Calls the gateway, and verifies its answer.
     func call(_ method: String, _ content: JSON) async throws -> AlipayResponse {
         let request = AlipayRequest(
@@ -163,7 +174,9 @@ final class AlipaySimulatorBench: Sendable {
 
     /// What the verified notifications said, in the order in which they came.
     func fields() throws -> [[String: String]] {
-        try notifications.bodies.map { try AlipayNotify.verify(body: $0, link: link, now: SimulatorClock.realNow()).fields }
+        try notifications.bodies.map {
+            try AlipayNotify.verify(body: $0, link: link, now: SimulatorClock.realNow()).fields
+        }
     }
 
     func waitForNotifications(_ count: Int) async throws {

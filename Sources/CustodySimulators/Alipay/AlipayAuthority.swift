@@ -4,7 +4,27 @@ import CustodyDomain
 import CustodyWire
 import Foundation
 import SwiftASN1
+import Synchronization
 import X509
+
+/// The authority, founded when the first application asks for a certificate: its keys take a while to make.
+final class AlipayFoundedAuthority: Sendable {
+    private let founded = Mutex<AlipayAuthority?>(nil)
+    private let alipayPublicKeyPEM: String
+
+    /// - Parameter alipayPublicKeyPEM: The key that Alipay signs with.
+    init(alipayPublicKeyPEM: String) { self.alipayPublicKeyPEM = alipayPublicKeyPEM }
+
+    /// The one authority of this simulator.
+    func authority() throws -> AlipayAuthority {
+        try founded.withLock { founded in
+            if let founded { return founded }
+            let authority = try AlipayAuthority(alipayPublicKeyPEM: alipayPublicKeyPEM)
+            founded = authority
+            return authority
+        }
+    }
+}
 
 /// Who issues certificates at the simulated Alipay: a root, an authority under it, and Alipay's own certificate.
 struct AlipayAuthority: Sendable {

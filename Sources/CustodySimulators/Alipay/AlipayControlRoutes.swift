@@ -37,8 +37,9 @@ struct AlipayControlRoutes: Sendable {
         merchant.royaltyRatio = min(100, max(0, json["royalty_ratio"]?.integer ?? 30))
         var answer: [JSON.Member] = [.init("app_id", .string(appID))]
         if json["mode"]?.string == "certificate" {
-            let authority = gateway.authority
-            guard let issued = try? authority.issue(appID: appID, publicKeyPEM: pem) else {
+            guard let authority = try? gateway.authority.authority(),
+                let issued = try? authority.issue(appID: appID, publicKeyPEM: pem)
+            else {
                 return .controlError(400, "the public key cannot be certified")
             }
             merchant.mode = .certificate(appSerial: issued.serial, rootSerial: authority.rootSerial)

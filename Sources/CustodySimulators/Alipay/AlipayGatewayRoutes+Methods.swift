@@ -17,9 +17,16 @@ extension AlipayGatewayRoutes {
         case .apply, .applySimply, .modify, .changeAccount, .applicationQuery, .accountQuery, .delete:
             try onboarding(call, method)
         case .bill: try billAddress(call, rule)
-        case .certificate:
-            .success(.init("alipay_cert_content", .string(Data(authority.alipayPEM.utf8).base64EncodedString())))
+        case .certificate: try certificates()
         }
+    }
+
+    /// `alipay.open.app.alipaycert.download`.
+    private func certificates() throws(AlipayWorld.Failure) -> JSON {
+        guard let pem = try? authority.authority().alipayPEM else {
+            throw .init("isp.unknow-error", "系统繁忙")
+        }
+        return .success(.init("alipay_cert_content", .string(Data(pem.utf8).base64EncodedString())))
     }
 
     private func trade(

@@ -7,7 +7,7 @@ struct AlipayGatewayRoutes: Sendable {
     let faults: FaultRules
     let notifier: AlipayNotifier
     let signer: RSASigner
-    let authority: AlipayAuthority
+    let authority: AlipayFoundedAuthority
 
     /// Answers `POST /gateway.do`, `GET /bill/{token}`; nil for everything else.
     func answer(_ request: SimulatorRequest) async -> SimulatorResponse? {
@@ -205,7 +205,9 @@ struct AlipayGatewayRoutes: Sendable {
         _ node: JSON, name: String, to appID: String, certificate: String? = nil, isForged: Bool = false
     ) -> SimulatorResponse {
         var certificate = certificate
-        if certificate == nil, case .certificate? = world.merchant(appID)?.mode { certificate = authority.alipaySerial }
+        if certificate == nil, case .certificate? = world.merchant(appID)?.mode {
+            certificate = try? authority.authority().alipaySerial
+        }
         let body = try? AlipayResponse.body(node: node, name: name, signer: signer, certificate: certificate)
         guard var body else { return .answer(status: 500, headers: [], body: []) }
         if isForged {

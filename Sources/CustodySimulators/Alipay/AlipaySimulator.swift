@@ -14,6 +14,7 @@ public final class AlipaySimulator: Service {
 
     private let server: SimulatorServer
     private let clock: SimulatorClock
+    private let answering: SimulatorServer.Handler
 
     /// Makes a simulator that does not listen yet.
     ///
@@ -31,7 +32,7 @@ public final class AlipaySimulator: Service {
         let signer = try RSASigner(pem: keys.privateKeyPEM)
         let clock = SimulatorClock()
         let faults = FaultRules()
-        let authority = try AlipayAuthority(alipayPublicKeyPEM: keys.publicKeyPEM)
+        let authority = AlipayFoundedAuthority(alipayPublicKeyPEM: keys.publicKeyPEM)
         let notifier = AlipayNotifier(clock: clock, faults: faults, signer: signer, client: client)
         let world = AlipayWorld(clock: clock, client: client, notifier: notifier)
         let gateway = AlipayGatewayRoutes(
@@ -41,13 +42,17 @@ public final class AlipaySimulator: Service {
         let shared = ControlRoutes(clock: clock, faults: faults)
         publicKeyPEM = keys.publicKeyPEM
         self.clock = clock
-        server = SimulatorServer(host: host, port: port, logger: logger) { request in
+        answering = { request in
             if let response = await gateway.answer(request) { return response }
             if let response = await control.answer(request) { return response }
             if let response = await shared.answer(request) { return response }
             return .controlError(404, "no such route")
         }
+        server = SimulatorServer(host: host, port: port, logger: logger, handler: answering)
     }
+
+    /// Answers one request, as the listener does.
+    public func answer(_ request: SimulatorRequest) async -> SimulatorResponse { await answering(request) }
 
     /// The port in use; waits until the simulator listens.
     public func boundPort() async throws -> Int { try await server.boundPort() }
