@@ -86,10 +86,11 @@ import Testing
             #expect(items.state == .succeeded)
             #expect(items.items == [.init(number: receiver.account, state: .succeeded)])
             let told = try await bench.notifications(3).compactMap { try? direct.notice(in: $0) }
-            #expect(
-                told.contains {
-                    if case .instruction(.split, serial: "S1", let result) = $0 { result.state == .succeeded } else { false }
-                })
+            let isTold = told.contains { notice in
+                guard case .instruction(.split, serial: "S1", let result) = notice else { return false }
+                return result.state == .succeeded
+            }
+            #expect(isTold)
 
             let refund = RefundRegistration(
                 number: "R1", orderNumber: "O1", amount: Fen(5000),

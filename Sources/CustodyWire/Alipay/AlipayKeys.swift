@@ -72,7 +72,7 @@ public struct AlipayKeys: Sendable {
         _ pem: String, roots: [Certificate], now: Instant
     ) throws(AlipayLink.Defect) -> [(serial: String, verifier: RSAVerifier)] {
         let file = AlipayCertificateFile(pem: pem)
-        let date = Date(timeIntervalSince1970: Double(now.seconds))
+        let date = Date(timeIntervalSince1970: TimeInterval(now.seconds))
         var found: [(serial: String, verifier: RSAVerifier)] = []
         for leaf in file.certificates where !leaf.isAuthority {
             guard (leaf.notValidBefore...leaf.notValidAfter).contains(date) else { continue }
