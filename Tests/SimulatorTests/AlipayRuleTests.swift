@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import CustodyDomain
 import CustodySimulators
 import CustodyWire
@@ -151,5 +152,34 @@ import Testing
             #expect(known.node["trade_status"]?.string == "TRADE_SUCCESS")
             #expect(try await pay("M4", "1.00").node["gmt_payment"] != nil)
         }
+    }
+
+    @Test func `a scenario is played before anything else, and one that is refused says at which step`() async throws {
+        let client = HTTPClient(eventLoopGroupProvider: .singleton)
+        let simulator = try AlipaySimulator(client: client)
+        let registration: JSON = [
+            "path": "/control/merchants",
+            "body": [
+                "app_id": "1", "seller_id": "2088000000000000",
+                "app_public_key_pem": .string(try AlipaySimulatorBench.key("alipay_app.pub")),
+            ],
+        ]
+        let scenario: JSON = [
+            registration,
+            [
+                "method": "PUT", "path": "/control/clock",
+                "body": ["merchant": "1", "now": "2026-10-05T10:00:00+08:00"],
+            ],
+            ["path": "/control/faults", "body": ["operation": "query", "fault": "html"]],
+        ]
+        try await simulator.play(try SimulatorScenario(scenario))
+        let wrong: JSON = [registration, ["path": "/control/plant", "body": ["merchant": "2"]]]
+        do {
+            try await simulator.play(try SimulatorScenario(wrong))
+            Issue.record("a refused step was passed over")
+        } catch {
+            #expect(error.step == 2)
+        }
+        try await client.shutdown()
     }
 }

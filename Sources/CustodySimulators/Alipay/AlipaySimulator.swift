@@ -51,8 +51,10 @@ public final class AlipaySimulator: Service {
         server = SimulatorServer(host: host, port: port, logger: logger, handler: answering)
     }
 
-    /// Answers one request, as the listener does.
-    public func answer(_ request: SimulatorRequest) async -> SimulatorResponse { await answering(request) }
+    /// Plays a scenario's control requests, whether it listens already or not.
+    public func play(_ scenario: SimulatorScenario) async throws(SimulatorScenario.Failure) {
+        try await scenario.play { await answering($0) }
+    }
 
     /// The port in use; waits until the simulator listens.
     public func boundPort() async throws -> Int { try await server.boundPort() }
