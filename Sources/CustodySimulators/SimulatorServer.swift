@@ -172,7 +172,8 @@ public final class SimulatorServer: Service {
             body.append(contentsOf: buffer.readableBytesView)
             guard body.count <= bodyLimit else { return Response(status: .contentTooLarge) }
         }
-        let target = (request.head.path ?? "/").split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let target = originForm(request.head.path ?? "/")
+            .split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         // The host is no field of its own here; put it back.
         var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
         if let host = request.head.authority { headers.append(("host", host)) }
@@ -205,6 +206,14 @@ public final class SimulatorServer: Service {
             return Response(status: .internalServerError)
         }
     }
+}
+
+/// The target without scheme and host, which some clients send along (RFC 9112, 3.2.2).
+private func originForm(_ target: String) -> Substring {
+    guard target.hasPrefix("http://") || target.hasPrefix("https://"),
+        let host = target.firstRange(of: "://")?.upperBound
+    else { return target[...] }
+    return target[(target[host...].firstIndex { $0 == "/" || $0 == "?" } ?? target.endIndex)...]
 }
 
 /// What the handler needs of a connection: its channel, to close it.

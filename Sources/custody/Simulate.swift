@@ -89,9 +89,19 @@ struct SimulateAlipay: AsyncParsableCommand {
 
     @OptionGroup var options: SimulatorOptions
 
+    @Option(help: "A file of control requests to play before anything else: [{\"method\",\"path\",\"body\"}, …].")
+    var scenario: String?
+
     func run() async throws {
+        let scenario = try scenario.map { path in
+            try SimulatorScenario(try JSON(parsing: Array(Data(contentsOf: URL(filePath: path)))))
+        }
         try await options.run(
-            { try AlipaySimulator(host: $0.host, port: $0.port, client: $1) }, boundPort: { try await $0.boundPort() }
+            { try AlipaySimulator(host: $0.host, port: $0.port, client: $1) },
+            boundPort: { simulator in
+                if let scenario { try await simulator.play(scenario) }
+                return try await simulator.boundPort()
+            }
         )
     }
 }

@@ -41,7 +41,9 @@ final class AlipayBench: Sendable {
     }
 
     /// Runs a test at 2026-10-05 10:00 in Shanghai.
-    static func run(_ body: (AlipayBench) async throws -> Void) async throws {
+    static func run(
+        mode: String = "key", magicAmounts: Bool = false, _ body: (AlipayBench) async throws -> Void
+    ) async throws {
         let client = HTTPClient(
             eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
         let received = Received()
@@ -58,20 +60,24 @@ final class AlipayBench: Sendable {
                 group.addTask { try await simulator.run() }
                 group.addTask { try await receiver.run() }
                 let base = "http://127.0.0.1:\(try await simulator.boundPort())"
+                let receiverURL = "http://127.0.0.1:\(try await receiver.boundPort())/callbacks/alipay"
+                let registration: JSON = [
+                    "app_id": .string(appID), "seller_id": .string(sellerID), "mode": .string(mode),
+                    "app_public_key_pem": .string(try key("alipay_app.pub")), "market_id": "M1",
+                    "message_url": .string(receiverURL), "magic_amounts": .bool(magicAmounts),
+                ]
+                let answer = try JSON(
+                    parsing: try await Outbound(client: client).call(
+                        "POST", base + "/control/merchants", headers: [], body: registration.bytes
+                    ).body)
                 let bench = AlipayBench(
-                    client: client, base: base,
-                    receiverURL: "http://127.0.0.1:\(try await receiver.boundPort())/callbacks/alipay",
+                    client: client, base: base, receiverURL: receiverURL,
                     link: AlipayLink(
                         gatewayURL: "\(base)/gateway.do", appID: appID, sellerID: sellerID,
-                        appPrivateKeyPEM: try key("alipay_app.key"), alipayPublicKeyPEM: simulator.publicKeyPEM),
+                        appPrivateKeyPEM: try key("alipay_app.key"), trust: trust(answer)),
                     received: received)
-                let answer = try await bench.control(
-                    "POST", "/control/merchants",
-                    [
-                        "app_id": .string(appID), "seller_id": .string(sellerID),
-                        "app_public_key_pem": .string(try key("alipay_app.pub")), "market_id": "M1",
-                    ])
-                #expect(answer["alipay_public_key_pem"]?.string == simulator.publicKeyPEM)
+                #expect(
+                    answer["alipay_public_key_pem"]?.string == (mode == "key" ? simulator.publicKeyPEM : nil))
                 try await bench.setClock("2026-10-05T10:00:00+08:00")
                 try await body(bench)
                 group.cancelAll()
@@ -81,6 +87,25 @@ final class AlipayBench: Sendable {
             throw error
         }
         try await client.shutdown()
+    }
+
+    /// What the simulator told the application to trust.
+    private static func trust(_ answer: JSON) -> AlipayTrust {
+        guard let certificate = answer["app_certificate_pem"]?.string else {
+            return .publicKey(answer["alipay_public_key_pem"]?.string ?? "")
+        }
+        return .certificates(
+            AlipayCertificates(
+                appCertificatePEM: certificate,
+                alipayCertificatePEM: answer["alipay_certificate_pem"]?.string ?? "",
+                alipayRootCertificatePEM: answer["alipay_root_certificate_pem"]?.string ?? ""))
+    }
+
+    /// The custodian under test.
+    func direct() throws -> AlipayDirect {
+        try AlipayDirect(
+            link: link, notifyURL: receiverURL, outbound: Outbound(client: client, timeout: .seconds(10)),
+            clock: { SimulatorClock.realNow() })
     }
 
     /// The connector under test.

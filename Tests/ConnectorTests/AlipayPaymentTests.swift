@@ -1,5 +1,6 @@
 import CustodyConnectors
 import CustodyDomain
+import CustodySimulators
 import CustodyWire
 import Foundation
 import Testing
@@ -27,7 +28,7 @@ import Testing
             #expect(BusinessDate(of: paidAt).iso == "2026-10-05")
 
             let body = try await bench.notifications(1)[0]
-            _ = try AlipayNotify.verify(body: body, link: bench.link)
+            _ = try AlipayNotify.verify(body: body, link: bench.link, now: SimulatorClock.realNow())
             let notice = try alipay.notice(in: body)
             #expect(notice == .payment(serial: "P1", merchantNumber: AlipayBench.sellerID, payment))
         }
@@ -116,7 +117,7 @@ import Testing
                 link: link, outbound: Outbound(client: bench.client), clock: { Instant(seconds: 0) })
             #expect(await stranger.queryPayment(serial: "P1").refusedCode == "isv.invalid-signature")
             link.appPrivateKeyPEM = "no key"
-            #expect(throws: Alipay.LinkDefect.privateKey) {
+            #expect(throws: AlipayLink.Defect.privateKey) {
                 try Alipay(link: link, outbound: Outbound(client: bench.client), clock: { Instant(seconds: 0) })
             }
         }
@@ -153,7 +154,7 @@ import Testing
             #expect(strange.refusedCode == "ACQ.TRADE_NOT_EXIST")
 
             let notices = try await bench.notifications(3).map { body in
-                _ = try AlipayNotify.verify(body: body, link: bench.link)
+                _ = try AlipayNotify.verify(body: body, link: bench.link, now: SimulatorClock.realNow())
                 return try alipay.notice(in: body)
             }
             for (notice, expected) in zip(notices.dropFirst(), ["R1", "R3"]) {

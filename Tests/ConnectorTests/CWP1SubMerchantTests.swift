@@ -63,7 +63,7 @@ import Testing
             ]
             for text in sent {
                 for secret in secrets { #expect(!text.contains(secret)) }
-                #expect(text.contains(CWP1SessionKey.prefix))
+                #expect(text.contains("{A256}"))
             }
         }
     }

@@ -23,7 +23,7 @@ final class AlipaySimulatorBench: Sendable {
     let base: String
     let receiver: String
     let signer: RSASigner
-    let verifier: RSAVerifier
+    let keys: AlipayKeys
     let link: AlipayLink
     let notifications: Box
     let lumps: Box
@@ -57,7 +57,7 @@ final class AlipaySimulatorBench: Sendable {
         self.receiver = receiver
         self.link = link
         signer = try RSASigner(pem: link.appPrivateKeyPEM)
-        verifier = try RSAVerifier(pem: link.alipayPublicKeyPEM)
+        keys = try AlipayKeys(link: link, now: SimulatorClock.realNow())
         (notifications, lumps) = inboxes
     }
 
@@ -133,13 +133,24 @@ final class AlipaySimulatorBench: Sendable {
         try await control("POST", "/control/faults", .object(members + more.map { .init($0.0, $0.1) }))
     }
 
+    /// Registers the merchant again, with more said about it.
+    func register(_ more: [JSON.Member]) async throws {
+        try await control(
+            "POST", "/control/merchants",
+            .object(
+                [
+                    .init("app_id", .string(Self.appID)), .init("seller_id", .string(Self.sellerID)),
+                    .init("app_public_key_pem", .string(try Self.key("alipay_app.pub"))),
+                ] + more))
+    }
+
     /// Calls the gateway, and verifies its answer.
     func call(_ method: String, _ content: JSON) async throws -> AlipayResponse {
         let request = AlipayRequest(
             method: method, content: content, appID: Self.appID, now: SimulatorClock.realNow(), notifyURL: receiver)
         let signed = try request.signed(by: signer)
         let answer = try await send("POST", "\(base)/gateway.do?\(signed.query)", Array(signed.body.utf8))
-        return try AlipayResponse(verifying: answer.body, method: method, key: verifier)
+        return try AlipayResponse(verifying: answer.body, method: method, keys: keys)
     }
 
     /// Places an order and pays it.
@@ -163,7 +174,9 @@ final class AlipaySimulatorBench: Sendable {
 
     /// What the verified notifications said, in the order in which they came.
     func fields() throws -> [[String: String]] {
-        try notifications.bodies.map { try AlipayNotify.verify(body: $0, link: link).fields }
+        try notifications.bodies.map {
+            try AlipayNotify.verify(body: $0, link: link, now: SimulatorClock.realNow()).fields
+        }
     }
 
     func waitForNotifications(_ count: Int) async throws {

@@ -53,10 +53,12 @@ import Testing
             try await bench.paid("P4", fen: 100)
             #expect(bench.notifications.bodies.count == 8)
             #expect(throws: AlipayNotify.Rejection.badSignature) {
-                try AlipayNotify.verify(body: bench.notifications.bodies[6], link: bench.link)
+                try AlipayNotify.verify(
+                    body: bench.notifications.bodies[6], link: bench.link, now: SimulatorClock.realNow())
             }
             #expect(throws: Never.self) {
-                try AlipayNotify.verify(body: bench.notifications.bodies[7], link: bench.link)
+                try AlipayNotify.verify(
+                    body: bench.notifications.bodies[7], link: bench.link, now: SimulatorClock.realNow())
             }
         }
     }
@@ -174,7 +176,7 @@ import Testing
                 let answer = try await bench.send(
                     "POST", "\(bench.base)/gateway.do?\(signed.query)", Array(signed.body.utf8))
                 let read = try AlipayResponse(
-                    verifying: answer.body, method: "alipay.trade.query", key: bench.verifier)
+                    verifying: answer.body, method: "alipay.trade.query", keys: bench.keys)
                 #expect(read.subCode == subCode)
             }
             try await bench.control("GET", "/control/nothing", status: 404)

@@ -21,8 +21,14 @@ private struct Seeded: RandomNumberGenerator {
 @Suite struct BankMarketTests {
     /// A market with open merchants and bound accounts, and a clock.
     private struct Desk {
+        static var terms: BankTerms {
+            var terms = BankTerms()
+            terms.reviewStep = .zero
+            return terms
+        }
+
         var market = BankMarket(
-            partnerID: "P", marketID: "M", reviewStep: .zero, releasesAtDayTurn: false)
+            partnerID: "P", marketID: "M", terms: Desk.terms)
         var now = Instant(seconds: 1_791_172_800)
         var number = 0
         var due: [(at: Instant, event: BankEvent)] = []
@@ -240,7 +246,7 @@ private struct Seeded: RandomNumberGenerator {
     }
 
     @Test func `a posting that does not balance is noticed for ever, one that overdraws is not made`() {
-        var book = BankBook()
+        var book = BankBook(market: "M")
         #expect(throws: Never.self) { try book.post([(.master, Fen(10)), (.deposit, Fen(10))]) }
         let refusal = #expect(throws: BankRefusal.self) {
             try book.post([(.withdrawable(account: "A"), Fen(-1)), (.inTransitOut, Fen(1))])

@@ -42,7 +42,7 @@ import Testing
 
     @Test func `every synchronous answer of the vectors is judged as expected`() throws {
         let vectors = try AlipayFixtures.vectors()
-        let key = try RSAVerifier(pem: AlipayFixtures.key("alipay_public"))
+        let keys = try AlipayFixtures.keys()
         let answers = try #require(vectors["sync_responses"]?.array)
         #expect(answers.count == 6)
         for vector in answers {
@@ -50,20 +50,20 @@ import Testing
             let node = try #require(body.split(separator: "\"").dropFirst().first)
             let method = node == "error_response" ? "alipay.trade.query" : node.replacing("_", with: ".").dropLast(9)
             if vector["valid"]?.bool == true {
-                let answer = try AlipayResponse(verifying: Array(body.utf8), method: String(method), key: key)
+                let answer = try AlipayResponse(verifying: Array(body.utf8), method: String(method), keys: keys)
                 let signed = try #require(vector["signed_content"]?.string)
                 #expect(try answer.node == JSON(parsing: signed))
                 #expect(answer.code == answer.node["code"]?.string)
             } else {
                 #expect(throws: AlipayResponse.Defect.badSignature) {
-                    try AlipayResponse(verifying: Array(body.utf8), method: String(method), key: key)
+                    try AlipayResponse(verifying: Array(body.utf8), method: String(method), keys: keys)
                 }
             }
         }
     }
 
     @Test func `an answer to another method, without a signature, or in HTML says nothing`() throws {
-        let key = try RSAVerifier(pem: AlipayFixtures.key("alipay_public"))
+        let keys = try AlipayFixtures.keys()
         let body = try #require(AlipayFixtures.vectors()["sync_responses"]?.array?.first?["raw_body"]?.string)
         let unsigned = String(try #require(body.split(separator: ",\"sign\"").first)) + "}"
         let cases: [(String, String, AlipayResponse.Defect)] = [
@@ -76,27 +76,27 @@ import Testing
             ("{\"a\":\"\\", "alipay.trade.precreate", .malformed),
         ]
         for (text, method, defect) in cases {
-            #expect(throws: defect) { try AlipayResponse(verifying: Array(text.utf8), method: method, key: key) }
+            #expect(throws: defect) { try AlipayResponse(verifying: Array(text.utf8), method: method, keys: keys) }
         }
     }
 
     @Test func `a node named twice is refused, whichever is signed`() throws {
-        let key = try RSAVerifier(pem: AlipayFixtures.key("alipay_public"))
+        let keys = try AlipayFixtures.keys()
         let body = try #require(AlipayFixtures.vectors()["sync_responses"]?.array?.first?["raw_body"]?.string)
         let forged =
             "{\"alipay_trade_precreate_response\":{\"code\":\"10000\",\"qr_code\":\"evil\"}," + body.dropFirst()
         #expect(throws: AlipayResponse.Defect.malformed) {
-            try AlipayResponse(verifying: Array(forged.utf8), method: "alipay.trade.precreate", key: key)
+            try AlipayResponse(verifying: Array(forged.utf8), method: "alipay.trade.precreate", keys: keys)
         }
     }
 
     @Test func `what the simulator signs verifies, slashes escaped`() throws {
         let signer = try RSASigner(pem: AlipayFixtures.key("alipay_private"))
-        let key = try RSAVerifier(pem: AlipayFixtures.key("alipay_public"))
+        let keys = try AlipayFixtures.keys()
         let node: JSON = ["code": "10000", "qr_code": "https://qr.alipay.com/x", "subject": "\"},\"sign\":\""]
         let body = try AlipayResponse.body(node: node, name: "alipay_trade_precreate_response", signer: signer)
         #expect(String(decoding: body, as: UTF8.self).contains("https:\\/\\/qr.alipay.com\\/x"))
-        #expect(try AlipayResponse(verifying: body, method: "alipay.trade.precreate", key: key).node == node)
+        #expect(try AlipayResponse(verifying: body, method: "alipay.trade.precreate", keys: keys).node == node)
     }
 
     @Test func `the page's form carries the signed parameters, escaped for HTML`() throws {
@@ -123,14 +123,16 @@ import Testing
             #expect(AlipayNotify.stringToVerify(try URLForm.decode(body)).isEmpty == false)
             if vector["valid"]?.bool == true {
                 #expect(AlipayNotify.stringToVerify(try URLForm.decode(body)) == vector["string_to_verify"]?.string)
-                let (notifyID, fields) = try AlipayNotify.verify(body: body, link: link)
+                let verified = try AlipayNotify.verify(body: body, link: link, now: AlipayFixtures.now)
+                let (notifyID, fields) = (verified.notifyID, verified.fields)
+                #expect(verified.kind == "trade_status_sync")
                 #expect(notifyID == vector["form"]?["notify_id"]?.string)
                 #expect(fields["subject"] == vector["form"]?["subject"]?.string)
                 #expect(fields["sign"] == nil && fields["sign_type"] == nil)
             } else {
                 let expected: AlipayNotify.Rejection =
                     vector["name"]?.string == "wrong_app" ? .foreignApp : .badSignature
-                #expect(throws: expected) { try AlipayNotify.verify(body: body, link: link) }
+                #expect(throws: expected) { try AlipayNotify.verify(body: body, link: link, now: AlipayFixtures.now) }
             }
         }
     }
@@ -139,7 +141,7 @@ import Testing
         let body = try #require(AlipayFixtures.vectors()["notifies"]?.array?.first?["body"]?.string)
         let link = try AlipayFixtures.link(sellerID: "2088000000000001")
         #expect(throws: AlipayNotify.Rejection.foreignSeller) {
-            try AlipayNotify.verify(body: Array(body.utf8), link: link)
+            try AlipayNotify.verify(body: Array(body.utf8), link: link, now: AlipayFixtures.now)
         }
     }
 
@@ -151,7 +153,9 @@ import Testing
             (body + "&x=%ZZ", .malformed), (body + "&x=%FF", .malformed), (body + "&x=%00", .malformed),
             (body + "&x=1", .badSignature), ("", .missing("sign")), ("a=1", .missing("sign")),
         ] {
-            #expect(throws: rejection) { try AlipayNotify.verify(body: Array(text.utf8), link: link) }
+            #expect(throws: rejection) {
+                try AlipayNotify.verify(body: Array(text.utf8), link: link, now: AlipayFixtures.now)
+            }
         }
     }
 
@@ -164,7 +168,8 @@ import Testing
                 .init("passback_params", ""),
             ],
             signer: signer)
-        #expect(try AlipayNotify.verify(body: body, link: link).fields["passback_params"] == "")
+        #expect(
+            try AlipayNotify.verify(body: body, link: link, now: AlipayFixtures.now).fields["passback_params"] == "")
     }
 
     @Test func `a link is written and read in snake case`() throws {

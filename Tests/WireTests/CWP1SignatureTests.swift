@@ -20,10 +20,10 @@ import Testing
         try String(contentsOf: fixtures.appending(path: "vectors/keys/\(name).pem"), encoding: .utf8)
     }
 
-    /// The messages signed with RSA, with the lines of their string to sign.
+    /// The messages, with the lines of their string to sign.
     private func messages() throws -> [(message: JSON, lines: [String], subject: CWP1Subject)] {
         let all = try #require(vectors["messages"]?.array)
-        return try all.filter { $0["alg"]?.string == "RSA-SHA256" }.map { message in
+        return try all.map { message in
             let lines = try #require(message["string_to_sign"]?.string).split(separator: "\n").map(String.init)
             let subject: CWP1Subject =
                 lines[0] == "CWP1-RSP"
@@ -34,23 +34,29 @@ import Testing
         }
     }
 
-    @Test func `every RSA message of the vectors has our string to sign and verifies`() throws {
+    @Test func `every message of the vectors has our string to sign and verifies`() throws {
         let messages = try messages()
-        #expect(messages.count == 3)
+        #expect(messages.count == 6)
         for (message, lines, subject) in messages {
             let body = Array(try #require(message["body"]?.string).utf8)
             let time = lines[lines.count - 3]
             let nonce = lines[lines.count - 2]
             let owner = try #require(message["key"]?.string)
+            let algorithm = try #require(CWP1Algorithm(rawValue: message["alg"]?.string ?? ""))
+            let kind = algorithm == .rsaSHA256 ? "rsa" : "sm2"
             #expect(
-                subject.stringToSign(algorithm: .rsaSHA256, time: time, nonce: nonce, body: body)
+                try subject.stringToSign(algorithm: algorithm, time: time, nonce: nonce, body: body)
                     == message["string_to_sign"]?.string)
-            let verifier = try CWP1Verifier(keys: [.init(serial: "1", pem: try key("\(owner)_rsa.pub"))])
+            let verifier = try CWP1Verifier(keys: [.init(serial: "1", pem: try key("\(owner)_\(kind).pub"))])
             let now = try #require(Instant(text: time))
-            let signer = try CWP1Signer(serial: "1", privateKeyPEM: try key("\(owner)_rsa.key"))
+            let signer = try CWP1Signer(serial: "1", privateKeyPEM: try key("\(owner)_\(kind).key"))
             var headers = try signer.headers(for: subject, body: body, at: now, nonce: nonce)
+            let signature = try #require(message["signature"]?.string)
             // PKCS#1 v1.5 has no randomness: we make the very signature of the other implementation.
-            #expect(headers.signature == message["signature"]?.string)
+            #expect((headers.signature == signature) == (algorithm == .rsaSHA256))
+            #expect(headers.algorithm == algorithm)
+            try verifier.verify(headers, of: subject, body: body, at: now)
+            headers.signature = signature
             try verifier.verify(headers, of: subject, body: body, at: now)
             try verifier.verify(headers, of: subject, body: body, at: now + .seconds(300))
             try verifier.verify(headers, of: subject, body: body, at: now - .seconds(300))
@@ -68,6 +74,11 @@ import Testing
                     try verifier.verify(headers, of: other.subject, body: body, at: now)
                 }
             }
+            headers.algorithm = algorithm == .rsaSHA256 ? .sm2SM3 : .rsaSHA256
+            #expect(throws: CWP1Rejection.unsupportedAlgorithm) {
+                try verifier.verify(headers, of: subject, body: body, at: now)
+            }
+            headers.algorithm = algorithm
             headers.nonce = String(nonce.reversed())
             #expect(throws: CWP1Rejection.badSignature) {
                 try verifier.verify(headers, of: subject, body: body, at: now)
@@ -104,7 +115,10 @@ import Testing
     }
 
     @Test func `a notification verifies without a connector, and only for its own link`() throws {
-        let found = try #require(try messages().first { $0.message["kind"]?.string == "notify" })
+        let found = try #require(
+            try messages().first {
+                $0.message["kind"]?.string == "notify" && $0.message["alg"]?.string == "RSA-SHA256"
+            })
         let body = Array(try #require(found.message["body"]?.string).utf8)
         let link = CWP1Link(
             baseURL: "http://127.0.0.1", partnerID: "P0000001", marketID: "M00000000001", partnerSerial: "1",
@@ -144,23 +158,41 @@ import Testing
         #expect(throws: CWP1Rejection.unknownSerial) { try verify("POST", "/", headers, other) }
     }
 
-    @Test func `the encrypted field of the vectors opens, and seals to the same text`() throws {
-        let field = try #require(
-            vectors["encrypted_fields"]?.array?.first { $0["alg"]?.string == "RSA-SHA256" })
-        let plaintext = try #require(field["plaintext"]?.string)
-        let value = try #require(field["field_value"]?.string)
-        let key = try CWP1SessionKey(
-            wrapped: try #require(field["enc_key_header"]?.string), privateKeyPEM: try key("bank_rsa.key"))
-        #expect(try key.open(value) == plaintext)
-        let known = try #require(CWP1SessionKey(bytes: Array(0..<32)))
-        #expect(try known.seal(plaintext, nonce: AES.GCM.Nonce(data: Data(repeating: 1, count: 12))) == value)
-        let again = try CWP1SessionKey(
-            wrapped: try known.wrapped(forPublicKeyPEM: try self.key("bank_rsa.pub")),
-            privateKeyPEM: try self.key("bank_rsa.key"))
-        #expect(try again.open(try known.seal("银行")) == "银行")
-        #expect(throws: (any Error).self) { try key.open(String(value.dropLast(4)) + "AAAA") }
-        #expect(throws: (any Error).self) { try key.open("6222021234567890123") }
-        #expect(throws: (any Error).self) { try CWP1SessionKey().open(value) }
+    @Test func `the encrypted fields of the vectors open, and seal to the same text`() throws {
+        let fields = try #require(vectors["encrypted_fields"]?.array)
+        #expect(fields.count == 2)
+        for field in fields {
+            let algorithm = try #require(CWP1Algorithm(rawValue: field["alg"]?.string ?? ""))
+            let kind = algorithm == .rsaSHA256 ? "rsa" : "sm2"
+            let plaintext = try #require(field["plaintext"]?.string)
+            let value = try #require(field["field_value"]?.string)
+            let opened = try CWP1SessionKey(
+                wrapped: try #require(field["enc_key_header"]?.string), privateKeyPEM: try key("bank_\(kind).key"))
+            #expect(try opened.open(value) == plaintext)
+            #expect(CWP1SessionKey.isSealed(value))
+            let digits = Array(try #require(field["session_key_hex"]?.string))
+            let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
+                UInt8(String(digits[$0..<$0 + 2]), radix: 16)
+            }
+            let known = try CWP1SessionKey(bytes: bytes)
+            let blob = try #require(Data(base64Encoded: String(value.split(separator: "}").last ?? "")))
+            let nonce = Array(blob.prefix(algorithm == .rsaSHA256 ? 12 : 16))
+            #expect(try known.seal(plaintext, nonce: nonce) == value)
+            let again = try CWP1SessionKey(
+                wrapped: try known.wrapped(forPublicKeyPEM: try key("bank_\(kind).pub")),
+                privateKeyPEM: try key("bank_\(kind).key"))
+            #expect(try again.open(try known.seal("银行")) == "银行")
+            let other = algorithm == .rsaSHA256 ? "sm2" : "rsa"
+            #expect(throws: (any Error).self) { try known.wrapped(forPublicKeyPEM: try key("bank_\(other).pub")) }
+            #expect(throws: (any Error).self) { try opened.open(String(value.dropLast(8)) + "AAAAAAA=") }
+            #expect(throws: (any Error).self) { try opened.open("6222021234567890123") }
+            for algorithm in CWP1Algorithm.allCases {
+                #expect(try CWP1SessionKey(algorithm).seal(plaintext) != value)
+                #expect((try? CWP1SessionKey(algorithm).open(value)) != plaintext)
+            }
+        }
+        #expect(throws: (any Error).self) { try CWP1SessionKey(bytes: [UInt8](repeating: 0, count: 24)) }
+        #expect(!CWP1SessionKey.isSealed("6222021234567890123"))
     }
 
     @Test func `a nonce is admitted once in ten minutes`() {

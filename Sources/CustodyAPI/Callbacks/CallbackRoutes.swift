@@ -79,8 +79,8 @@ struct CallbackRoutes {
             let found = try WeChatPayCallback.verify(headers: headers, body: call.body, link: link, now: now)
             return (found.notificationID, found.eventType)
         case .alipay(let link):
-            let found = try AlipayNotify.verify(body: call.body, link: link)
-            return (found.notifyID, found.fields["notify_type"] ?? "unknown")
+            let found = try AlipayNotify.verify(body: call.body, link: link, now: now)
+            return (found.notifyID, found.kind)
         case .bank(let link):
             let found = try CWP1Notification.verify(
                 method: call.method.rawValue, path: call.path, headers: headers.map { ($0.name, $0.value) },

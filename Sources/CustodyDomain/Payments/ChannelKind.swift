@@ -10,7 +10,7 @@ public enum ChannelKind: String, CaseIterable, Hashable, Sendable {
 public enum PaymentMethod: String, CaseIterable, Hashable, Sendable {
     /// WeChat Pay: a code to scan (`code_url`).
     case native
-    /// WeChat Pay: inside WeChat (`prepay` parameters).
+    /// WeChat Pay: inside WeChat (`prepay` parameters). Alipay: inside Alipay, 小程序 (`trade_no`).
     case jsapi
     /// WeChat Pay: a browser on a phone (`h5_url`). Alipay: `wap`.
     case h5
@@ -26,9 +26,9 @@ public enum PaymentMethod: String, CaseIterable, Hashable, Sendable {
     /// The channel that knows this method.
     public var channels: Set<ChannelKind> {
         switch self {
-        case .native, .jsapi, .h5: [.weChatPay]
+        case .native, .h5: [.weChatPay]
         case .precreate, .page, .wap: [.alipay]
-        case .app: [.weChatPay, .alipay]
+        case .jsapi, .app: [.weChatPay, .alipay]
         }
     }
 }

@@ -18,19 +18,67 @@ struct AlipayControlRoutes: Sendable {
         case ("POST", "pay", 2): return await buy(request.json, onlyOpens: false)
         case ("POST", "open", 2): return await buy(request.json, onlyOpens: true)
         case ("POST", "plant", 2): return plant(request.json)
+        case ("POST", "deposits", 2), ("POST", "rejections", 2), ("POST", "freeze", 2), ("POST", "returns", 2):
+            return act(parts[1], request.json)
         default: return nil
         }
     }
 
     private func register(_ json: JSON?) -> SimulatorResponse {
-        guard let appID = json?["app_id"]?.string, let sellerID = json?["seller_id"]?.string,
-            let pem = json?["app_public_key_pem"]?.string, let verifier = try? RSAVerifier(pem: pem)
+        guard let json, let appID = json["app_id"]?.string, let sellerID = json["seller_id"]?.string,
+            let pem = json["app_public_key_pem"]?.string, let verifier = try? RSAVerifier(pem: pem)
         else { return .controlError(400, "app_id, seller_id and app_public_key_pem are needed") }
-        world.register(
-            AlipayMerchant(
-                appID: appID, sellerID: sellerID, verifier: verifier, marketID: json?["market_id"]?.string ?? "",
-                remitURL: json?["remit_url"]?.string))
-        return .json(["app_id": .string(appID), "alipay_public_key_pem": .string(publicKeyPEM)])
+        var merchant = AlipayMerchant(
+            appID: appID, sellerID: sellerID, verifier: verifier, marketID: json["market_id"]?.string ?? "",
+            remitURL: json["remit_url"]?.string)
+        merchant.messageURL = json["message_url"]?.string
+        merchant.rateLimit = json["rate_limit"]?.integer.map { Int(clamping: $0) }
+        merchant.hasMagicAmounts = json["magic_amounts"]?.bool ?? false
+        merchant.royaltyRatio = min(100, max(0, json["royalty_ratio"]?.integer ?? 30))
+        var answer: [JSON.Member] = [.init("app_id", .string(appID))]
+        if json["mode"]?.string == "certificate" {
+            guard let authority = try? gateway.authority.authority(),
+                let issued = try? authority.issue(appID: appID, publicKeyPEM: pem)
+            else {
+                return .controlError(400, "the public key cannot be certified")
+            }
+            merchant.mode = .certificate(appSerial: issued.serial, rootSerial: authority.rootSerial)
+            answer += [
+                .init("app_certificate_pem", .string(issued.pem)),
+                .init("alipay_certificate_pem", .string(authority.alipayPEM)),
+                .init("alipay_root_certificate_pem", .string(authority.rootPEM)),
+            ]
+        } else {
+            answer.append(.init("alipay_public_key_pem", .string(publicKeyPEM)))
+        }
+        world.register(merchant)
+        return .json(.object(answer))
+    }
+
+    /// What an operator does to a merchant, beyond buyers and bills.
+    private func act(_ deed: String, _ json: JSON?) -> SimulatorResponse {
+        guard let json, let appID = json["merchant"]?.string else { return .controlError(400, "merchant is needed") }
+        do throws(AlipayWorld.Failure) {
+            switch deed {
+            case "deposits":
+                guard let amount = json["amount_fen"]?.integer, amount > 0 else { break }
+                return .json(["balance_fen": JSON(try world.deposit(appID, Fen(amount)).value)])
+            case "rejections":
+                guard let name = json["name_contains"]?.string else { break }
+                try world.refuse(appID, nameContains: name, reason: json["reason"]?.string ?? "资料不符")
+                return .json(["name_contains": .string(name)])
+            case "freeze":
+                guard let smid = json["smid"]?.string, let isFrozen = json["frozen"]?.bool else { break }
+                try world.freeze(appID, smid: smid, isFrozen)
+                return .json(["smid": .string(smid), "frozen": .bool(isFrozen)])
+            default:
+                guard let smid = json["smid"]?.string else { break }
+                return .json(["returned_fen": JSON(try world.returnPayouts(appID, smid: smid).value)])
+            }
+        } catch {
+            return .json(["error": .string(error.message), "sub_code": .string(error.subCode)], status: 404)
+        }
+        return .controlError(400, "something that \(deed) needs is missing")
     }
 
     /// The buyer opens what our front end gave, or scans a code, and pays.
@@ -123,12 +171,19 @@ struct AlipayControlRoutes: Sendable {
 
     private func show(_ appID: String, only outTradeNo: String?) -> SimulatorResponse {
         guard let merchant = world.merchant(appID) else { return .controlError(404, "no such merchant") }
+        let now = world.clock.now(of: appID)
         let deliveries = Dictionary(grouping: notifier.deliveries(of: appID), by: \.outTradeNo)
         let trades = merchant.trades.values.filter { outTradeNo == nil || $0.outTradeNo == outTradeNo }
             .sorted { $0.tradeNo < $1.tradeNo }
         return .json([
             "app_id": .string(appID), "seller_id": .string(merchant.sellerID),
-            "market_id": .string(merchant.marketID), "now": .string(world.clock.now(of: appID).rfc3339),
+            "market_id": .string(merchant.marketID), "now": .string(now.rfc3339),
+            "balance_fen": JSON(merchant.balance.value),
+            "sub_merchants": .array(merchant.subMerchants.map(AlipayControlRoutes.view)),
+            "transfers": .array(
+                merchant.transfers.map {
+                    ["out_biz_no": .string($0.outBizNo), "status": .string($0.status.rawValue)]
+                }),
             "trades": .array(trades.map { AlipayControlRoutes.view($0, deliveries[$0.outTradeNo] ?? []) }),
             "remittances": .array(
                 merchant.remittances.map {
@@ -140,11 +195,28 @@ struct AlipayControlRoutes: Sendable {
         ])
     }
 
+    private static func view(_ subMerchant: AlipaySubMerchant) -> JSON {
+        [
+            "external_id": .string(subMerchant.externalID), "smid": JSON(subMerchant.smid),
+            "status": .string(subMerchant.status.rawValue), "frozen": .bool(subMerchant.isFrozen),
+            "deleted": .bool(subMerchant.isDeleted), "pending_fen": JSON(subMerchant.pending.value),
+            "payouts": .array(
+                subMerchant.payouts.map {
+                    [
+                        "date": .string($0.date.iso), "amount_fen": JSON($0.amount.value),
+                        "target": .string($0.target), "returned": .bool($0.isReturned),
+                    ]
+                }),
+        ]
+    }
+
     private static func view(_ trade: AlipayTrade, _ deliveries: [AlipayNotifier.Delivery]) -> JSON {
         [
             "out_trade_no": .string(trade.outTradeNo), "trade_no": .string(trade.tradeNo),
             "trade_status": .string(trade.status.rawValue), "opened": .bool(trade.isOpened),
             "amount_fen": JSON(trade.amount.value), "refunded_fen": JSON(trade.refunded.value),
+            "allocated_fen": JSON(trade.allocated.value), "released_fen": JSON(trade.released.value),
+            "confirmed_fen": JSON(trade.confirmed.value),
             "paid_at": JSON(trade.paidAt?.rfc3339),
             "refunds": .array(
                 trade.refunds.map {

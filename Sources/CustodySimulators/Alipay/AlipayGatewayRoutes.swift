@@ -7,22 +7,7 @@ struct AlipayGatewayRoutes: Sendable {
     let faults: FaultRules
     let notifier: AlipayNotifier
     let signer: RSASigner
-
-    /// A verified call.
-    private struct Call {
-        let appID: String
-        let method: String
-        let content: JSON
-        let notifyURL: String?
-        let base: String
-    }
-
-    /// Names a method in `/control/faults`.
-    private static let operations = [
-        "alipay.trade.precreate": "precreate", "alipay.trade.query": "query", "alipay.trade.close": "close",
-        "alipay.trade.refund": "refund", "alipay.trade.fastpay.refund.query": "refund_query",
-        "alipay.data.dataservice.bill.downloadurl.query": "bill",
-    ]
+    let authority: AlipayFoundedAuthority
 
     /// Answers `POST /gateway.do`, `GET /bill/{token}`; nil for everything else.
     func answer(_ request: SimulatorRequest) async -> SimulatorResponse? {
@@ -43,7 +28,17 @@ struct AlipayGatewayRoutes: Sendable {
         guard let appID = value("app_id"), let merchant = world.merchant(appID) else {
             throw .init("isv.invalid-app-id", "无效的AppID参数")
         }
-        guard value("sign_type") == "RSA2", AlipayRequest.isSigned(fields, by: merchant.verifier) else {
+        if case .certificate(let appSerial, let rootSerial) = merchant.mode {
+            guard let named = value("app_cert_sn"), !named.isEmpty else {
+                throw .init("isv.missing-app-cert-sn", "缺少应用公钥证书序列号参数")
+            }
+            guard named == appSerial else { throw .init("isv.app-cert-not-exist", "应用公钥证书不存在") }
+            guard value("alipay_root_cert_sn") == rootSerial else {
+                throw .init("isv.invalid-alipay-root-cert-sn", "无效的支付宝根证书序列号")
+            }
+        }
+        guard value("sign_type") == "RSA2" else { throw .init("isv.invalid-signature-type", "无效签名类型") }
+        guard AlipayRequest.isSigned(fields, by: merchant.verifier) else {
             throw .init("isv.invalid-signature", "验签出错")
         }
         guard let method = value("method") else { throw .init("isv.invalid-method", "不存在的方法名") }
@@ -57,51 +52,64 @@ struct AlipayGatewayRoutes: Sendable {
     }
 
     private func gateway(_ request: SimulatorRequest) async -> SimulatorResponse {
-        let call: Call
+        let call: AlipayCall
+        var appID = ""
         do {
             let fields = try URLForm.decode(request.query.utf8) + URLForm.decode(request.body)
+            appID = fields.first { $0.name == "app_id" }?.value ?? ""
+            guard Set(fields.map(\.name)).count == fields.count else {
+                throw AlipayWorld.Failure("isv.invalid-encoding", "编码错误")
+            }
             let (appID, method, content, notifyURL) = try verified(fields)
-            call = Call(
+            call = AlipayCall(
                 appID: appID, method: method, content: content, notifyURL: notifyURL,
                 base: "http://\(request.header("host") ?? "127.0.0.1")")
         } catch let failure as AlipayWorld.Failure {
-            return signed(AlipayGatewayRoutes.error("40002", "Invalid Arguments", failure), name: "error_response")
+            return refusal(failure, to: appID)
         } catch {
-            let failure = AlipayWorld.Failure("isv.invalid-encoding", "编码错误")
-            return signed(AlipayGatewayRoutes.error("40002", "Invalid Arguments", failure), name: "error_response")
+            return refusal(.init("isv.invalid-encoding", "编码错误"), to: appID)
         }
+        guard world.admits(appID) else { return limited(call) }
         if call.method == "alipay.trade.page.pay" || call.method == "alipay.trade.wap.pay" { return cashier(call) }
-        guard let operation = AlipayGatewayRoutes.operations[call.method] else {
-            let failure = AlipayWorld.Failure("isv.invalid-method", "不存在的方法名")
-            return signed(AlipayGatewayRoutes.error("40002", "Invalid Arguments", failure), name: "error_response")
+        guard let method = AlipayMethod(method: call.method) else {
+            return refusal(.init("isv.invalid-method", "不存在的方法名"), to: appID)
         }
-        let rule = faults.take(
-            operation, merchant: call.appID,
-            serial: call.content["out_request_no"]?.string ?? call.content["out_trade_no"]?.string,
-            amount: (call.content["refund_amount"] ?? call.content["total_amount"])?.string.flatMap { Fen(yuan: $0) })
-        return respond(to: call, rule)
+        var rule = faults.take(method.rawValue, merchant: call.appID, serial: call.serial, amount: call.amount)
+        if rule == nil, world.merchant(appID)?.hasMagicAmounts ?? false {
+            rule = AlipayMagic.rule(method.rawValue, call.amount)
+        }
+        return await respond(to: call, method, rule)
+    }
+
+    private func refusal(_ failure: AlipayWorld.Failure, to appID: String) -> SimulatorResponse {
+        let code =
+            failure.subCode.hasPrefix("isv.missing")
+            ? ("40001", "Missing Required Arguments") : ("40002", "Invalid Arguments")
+        return signed(AlipayGatewayRoutes.error(code.0, code.1, failure), name: "error_response", to: appID)
+    }
+
+    private func limited(_ call: AlipayCall) -> SimulatorResponse {
+        signed(
+            AlipayGatewayRoutes.error("40005", "Call Limited", .init("isv.app-call-limited", "应用调用次数超限")),
+            name: call.node, to: call.appID)
     }
 
     /// Executes unless the fault says `"executed":false` or is one that comes before, then answers as the fault says.
-    private func respond(to call: Call, _ rule: FaultRule?) -> SimulatorResponse {
-        let name = call.method.replacing(".", with: "_") + "_response"
+    private func respond(to call: AlipayCall, _ method: AlipayMethod, _ rule: FaultRule?) async -> SimulatorResponse {
         switch rule?.fault {
-        case "rate_limited":
-            return signed(
-                ["code": "40005", "msg": "Call Limited", "sub_code": "isv.app-call-limited", "sub_msg": "应用调用次数超限"],
-                name: name)
+        case "rate_limited": return limited(call)
         case "refuse":
             let failure = AlipayWorld.Failure(
                 rule?.parameters["sub_code"]?.string ?? "ACQ.SELLER_BALANCE_NOT_ENOUGH", "业务失败")
-            return signed(AlipayGatewayRoutes.error("40004", "Business Failed", failure), name: name)
+            return signed(AlipayGatewayRoutes.failed(failure), name: call.node, to: call.appID)
         default: break
         }
         var node: JSON = ["code": "10000", "msg": "Success"]
         if rule?.parameters["executed"]?.bool ?? true {
             do {
-                node = try execute(call, rule)
+                node = try await execute(call, method, rule)
             } catch {
-                node = AlipayGatewayRoutes.error("40004", "Business Failed", error)
+                node = AlipayGatewayRoutes.failed(error)
             }
         }
         switch rule?.fault {
@@ -109,67 +117,46 @@ struct AlipayGatewayRoutes: Sendable {
         case "drop": return .drop
         case "system_error":
             return signed(
-                AlipayGatewayRoutes.error("40004", "Business Failed", .init("ACQ.SYSTEM_ERROR", "系统错误")), name: name)
+                AlipayGatewayRoutes.failed(.init("ACQ.SYSTEM_ERROR", "系统错误")), name: call.node, to: call.appID)
         case "service_unavailable":
             return signed(
                 AlipayGatewayRoutes.error(
-                    "20000", "Service Currently Unavailable", .init("isp.unknow-error", "系统繁忙")), name: name)
-        case "bad_signature": return signed(node, name: name, isForged: true)
-        case "unsigned": return .json(.object([.init(name, node)]))
+                    "20000", "Service Currently Unavailable", .init("isp.unknow-error", "系统繁忙")), name: call.node,
+                to: call.appID)
+        case "bad_signature": return signed(node, name: call.node, to: call.appID, isForged: true)
+        case "unknown_certificate":
+            return signed(node, name: call.node, to: call.appID, certificate: "00000000000000000000000000000000")
+        case "unsigned": return .json(.object([.init(call.node, node)]))
         case "html":
             return .answer(
                 status: 200, headers: [("content-type", "text/html")], body: Array("<html>系统维护</html>".utf8))
         case "http_502": return .answer(status: 502, headers: [], body: Array("Bad Gateway".utf8))
         case "empty": return .answer(status: 200, headers: [], body: [])
-        default: return signed(node, name: name)
+        case "unknown_status":
+            let members = (node.members ?? []).map {
+                ["trade_status", "refund_status", "status"].contains($0.name)
+                    ? JSON.Member($0.name, "SOMETHING_NEW") : $0
+            }
+            return signed(.object(members), name: call.node, to: call.appID)
+        default: return signed(node, name: call.node, to: call.appID)
         }
     }
 
-    private func execute(_ call: Call, _ rule: FaultRule?) throws(AlipayWorld.Failure) -> JSON {
-        switch call.method {
-        case "alipay.trade.precreate":
-            let trade = try world.place(call.appID, call.content, notifyURL: call.notifyURL, isOpened: false)
-            return [
-                "code": "10000", "msg": "Success", "out_trade_no": .string(trade.outTradeNo),
-                "qr_code": .string(trade.code ?? ""),
-            ]
-        case "alipay.trade.query":
-            let trade = try world.query(call.appID, call.content)
-            return trade.queryNode(claiming: rule?.fault == "stale" ? .waiting : nil)
-        case "alipay.trade.close":
-            let trade = try world.close(call.appID, call.content)
-            return [
-                "code": "10000", "msg": "Success", "out_trade_no": .string(trade.outTradeNo),
-                "trade_no": .string(trade.tradeNo),
-            ]
-        case "alipay.trade.refund":
-            let (trade, refund, isNew) = try world.refund(call.appID, call.content)
-            if isNew { announce(trade, refund, call.appID) }
-            return trade.refundNode(refund, isNew: isNew)
-        case "alipay.trade.fastpay.refund.query":
-            let number = rule?.fault == "stale" ? "" : call.content["out_request_no"]?.string ?? ""
-            return try world.query(call.appID, call.content).refundQueryNode(number)
-        default: return try billAddress(call, rule)
+    func billAddress(_ call: AlipayCall, _ rule: FaultRule?) throws(AlipayWorld.Failure) -> JSON {
+        let scope: AlipayWorld.BillScope
+        switch call.content["bill_type"]?.string {
+        case "trade": scope = .platform
+        case "trade_zft_merchant": scope = .subMerchants(smid: call.content.alipayText("smid"))
+        default: throw .init("isp.type_not_supported", "账单类型不支持")
         }
-    }
-
-    /// Notifies of a refund right after the answer, not before.
-    private func announce(_ trade: AlipayTrade, _ refund: AlipayTrade.Refund, _ appID: String) {
-        guard let merchant = world.merchant(appID) else { return }
-        let notifyID = "\(BusinessDate(of: refund.at).compact)00222\(world.nextNumber())"
-        guard let notification = trade.notification(of: merchant, notifyID: notifyID, refund: refund) else { return }
-        world.clock.schedule(appID, at: refund.at) { [notifier] _ in await notifier.send(notification) }
-    }
-
-    private func billAddress(_ call: Call, _ rule: FaultRule?) throws(AlipayWorld.Failure) -> JSON {
-        guard call.content["bill_type"]?.string == "trade",
-            let date = call.content["bill_date"]?.string.flatMap({ BusinessDate($0) })
-        else { throw .init("isp.type_not_supported", "账单类型不支持") }
+        guard let date = call.content["bill_date"]?.string.flatMap({ BusinessDate($0) }) else {
+            throw .init("isp.invalid_arguments", "参数有误")
+        }
         if rule?.fault == "not_ready" { throw .init("isp.bill_not_exist", "账单不存在") }
         if rule?.fault == "empty_code" {
             return ["code": "10000", "msg": "Success", "bill_file_code": "EMPTY_DATA_WITH_BILL_FILE"]
         }
-        let bill = try world.bill(call.appID, of: date)
+        let bill = try world.bill(call.appID, of: date, scope: scope)
         var bytes = (try? bill.archive()) ?? []
         switch rule?.fault {
         case "truncated": bytes.removeLast(bytes.count / 2)
@@ -202,7 +189,7 @@ struct AlipayGatewayRoutes: Sendable {
     }
 
     /// What a browser sees that was sent here by our form: the order exists from now on.
-    private func cashier(_ call: Call) -> SimulatorResponse {
+    private func cashier(_ call: AlipayCall) -> SimulatorResponse {
         let text: String
         do {
             let trade = try world.place(call.appID, call.content, notifyURL: call.notifyURL, isOpened: true)
@@ -214,10 +201,15 @@ struct AlipayGatewayRoutes: Sendable {
             status: 200, headers: [("content-type", "text/plain; charset=utf-8")], body: Array(text.utf8))
     }
 
-    private func signed(_ node: JSON, name: String, isForged: Bool = false) -> SimulatorResponse {
-        guard var body = try? AlipayResponse.body(node: node, name: name, signer: signer) else {
-            return .answer(status: 500, headers: [], body: [])
+    private func signed(
+        _ node: JSON, name: String, to appID: String, certificate: String? = nil, isForged: Bool = false
+    ) -> SimulatorResponse {
+        var certificate = certificate
+        if certificate == nil, case .certificate? = world.merchant(appID)?.mode {
+            certificate = try? authority.authority().alipaySerial
         }
+        let body = try? AlipayResponse.body(node: node, name: name, signer: signer, certificate: certificate)
+        guard var body else { return .answer(status: 500, headers: [], body: []) }
         if isForged {
             // Other content than was signed, still well-formed.
             let text = String(decoding: body, as: UTF8.self).replacing("\"msg\":", with: "\"msg\" :")
@@ -225,6 +217,12 @@ struct AlipayGatewayRoutes: Sendable {
         }
         return .answer(
             status: 200, headers: [("content-type", "text/html;charset=utf-8")], body: body)
+    }
+
+    /// What a business failure is answered with.
+    private static func failed(_ failure: AlipayWorld.Failure) -> JSON {
+        failure.subCode == "isv.insufficient-isv-permissions"
+            ? error("40006", "Insufficient Permissions", failure) : error("40004", "Business Failed", failure)
     }
 
     private static func error(_ code: String, _ message: String, _ failure: AlipayWorld.Failure) -> JSON {

@@ -28,6 +28,19 @@ final class AlipayNotifier: Sendable {
         let fields: [URLForm.Field]
     }
 
+    /// A message to the application's gateway (应用网关), about a settlement or a sub-merchant.
+    func message(_ method: String, _ content: JSON, to merchant: AlipayMerchant, notifyID: String) -> Notification? {
+        guard let url = merchant.messageURL else { return nil }
+        return Notification(
+            appID: merchant.appID, url: url, notifyID: notifyID,
+            outTradeNo: content["external_id"]?.string ?? content["trade_no"]?.string ?? "",
+            outRequestNo: content["out_request_no"]?.string, amount: .zero,
+            fields: [
+                .init("notify_id", notifyID), .init("msg_method", method), .init("app_id", merchant.appID),
+                .init("version", "1.1"), .init("charset", "utf-8"), .init("biz_content", content.text),
+            ])
+    }
+
     /// The waits between attempts.
     static let intervals: [Duration] = [
         .seconds(240), .seconds(600), .seconds(600), .seconds(3600), .seconds(7200), .seconds(21_600),
@@ -94,7 +107,13 @@ final class AlipayNotifier: Sendable {
 
     /// Sends once; true when the answer is exactly `success`.
     private func post(_ notification: Notification, at: Instant, isForged: Bool) async -> Bool {
-        let fields = notification.fields + [.init("notify_time", at.shanghaiWallClock)]
+        let isMessage = notification.fields.contains { $0.name == "msg_method" }
+        let fields =
+            notification.fields + [
+                isMessage
+                    ? .init("utc_timestamp", String(at.microseconds / 1000))
+                    : .init("notify_time", at.shanghaiWallClock)
+            ]
         guard var body = try? AlipayNotify.body(fields, signer: signer) else { return false }
         if isForged, let signed = try? URLForm.decode(body) {
             // A forged one carries another amount than was signed.

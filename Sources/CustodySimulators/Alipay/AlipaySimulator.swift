@@ -6,20 +6,15 @@ import ServiceLifecycle
 
 /// Alipay as we know it from the outside: gateway, buyers, notifications, bills, and the daily lump to the bank.
 ///
-/// A merchant is one application; `app_id` is its name in `/control`. State is in memory. `/control` beyond
-/// ``ControlRoutes``: `POST merchants`, `GET merchants/{app_id}?out_trade_no=`, `POST open`, `POST pay`, `POST plant`.
-///
-/// Faults by operation (`precreate`, `query`, `close`, `refund`, `refund_query`, `bill`), which execute unless the rule
-/// says `"executed":false`: `no_answer`, `drop`, `system_error`, `service_unavailable`, `bad_signature`, `unsigned`,
-/// `html`, `http_502`, `empty`. Faults that come before anything happens: `rate_limited`, `refuse` (`sub_code`).
-/// Of queries only: `stale`. Of `bill` only: `not_ready`, `empty_code`, `expired`, `truncated`, `wrong_total`.
-/// Of `notify`: `never`, `delay` (`delay_seconds`), `duplicate` (`times`), `bad_signature`.
+/// A merchant is one application; `app_id` is its name in `/control`. State is in memory. What `/control` offers beyond
+/// ``ControlRoutes``, and which faults there are, stands in docs/sandbox.md.
 public final class AlipaySimulator: Service {
     /// Alipay's public key, PEM, as a merchant is told it.
     public let publicKeyPEM: String
 
     private let server: SimulatorServer
     private let clock: SimulatorClock
+    private let answering: SimulatorServer.Handler
 
     /// Makes a simulator that does not listen yet.
     ///
@@ -37,20 +32,28 @@ public final class AlipaySimulator: Service {
         let signer = try RSASigner(pem: keys.privateKeyPEM)
         let clock = SimulatorClock()
         let faults = FaultRules()
-        let world = AlipayWorld(clock: clock, client: client)
+        let authority = AlipayFoundedAuthority(alipayPublicKeyPEM: keys.publicKeyPEM)
         let notifier = AlipayNotifier(clock: clock, faults: faults, signer: signer, client: client)
-        let gateway = AlipayGatewayRoutes(world: world, faults: faults, notifier: notifier, signer: signer)
+        let world = AlipayWorld(clock: clock, client: client, notifier: notifier)
+        let gateway = AlipayGatewayRoutes(
+            world: world, faults: faults, notifier: notifier, signer: signer, authority: authority)
         let control = AlipayControlRoutes(
             world: world, gateway: gateway, notifier: notifier, publicKeyPEM: keys.publicKeyPEM)
         let shared = ControlRoutes(clock: clock, faults: faults)
         publicKeyPEM = keys.publicKeyPEM
         self.clock = clock
-        server = SimulatorServer(host: host, port: port, logger: logger) { request in
+        answering = { request in
             if let response = await gateway.answer(request) { return response }
             if let response = await control.answer(request) { return response }
             if let response = await shared.answer(request) { return response }
             return .controlError(404, "no such route")
         }
+        server = SimulatorServer(host: host, port: port, logger: logger, handler: answering)
+    }
+
+    /// Plays a scenario's control requests, whether it listens already or not.
+    public func play(_ scenario: SimulatorScenario) async throws(SimulatorScenario.Failure) {
+        try await scenario.play { await answering($0) }
     }
 
     /// The port in use; waits until the simulator listens.

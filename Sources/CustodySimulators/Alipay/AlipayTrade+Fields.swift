@@ -4,7 +4,7 @@ import CustodyWire
 /// A trade as the gateway's answers and the notifications write it.
 extension AlipayTrade {
     /// The node of `alipay.trade.query`.
-    func queryNode(claiming status: Status? = nil) -> JSON {
+    func queryNode(claiming status: Status? = nil, withSettlement: Bool = false) -> JSON {
         let status = status ?? self.status
         let isPaid = paidAt != nil && status != .waiting
         let paidAt = isPaid ? paidAt : nil
@@ -17,8 +17,34 @@ extension AlipayTrade {
                 .init("buyer_pay_amount", .string(isPaid ? amount.yuan : "0.00")),
                 .init("receipt_amount", .string(isPaid ? amount.yuan : "0.00")),
                 .init("send_pay_date", JSON(paidAt?.shanghaiWallClock)),
+                .init("alipay_sub_merchant_id", JSON(terms?.smid)),
+                .init("trade_settle_info", withSettlement ? settleInfo : .null),
             ]
         ).omittingNulls
+    }
+
+    /// What `query_options` asks for as `trade_settle_info`.
+    private var settleInfo: JSON {
+        let left = terms?.period == nil ? unsettled : amount - refunded - allocated - released
+        let splits = settlements.flatMap { settlement in
+            settlement.details.filter { $0.state == .succeeded }.map { detail -> JSON in
+                [
+                    "operation_type": "transfer", "operation_serial_no": .string(settlement.outRequestNo),
+                    "operation_dt": .string(settlement.at.shanghaiWallClock), "trans_in": .string(detail.account),
+                    "amount": .string(detail.amount.yuan),
+                ]
+            }
+        }
+        let confirmed = confirmations.map { confirmation -> JSON in
+            [
+                "operation_type": "settle_confirm", "operation_serial_no": .string(confirmation.outRequestNo),
+                "amount": .string(confirmation.amount.yuan),
+            ]
+        }
+        return [
+            "trade_unsettled_amount": .string(max(left, .zero).yuan),
+            "trade_settle_detail_list": .array(splits + confirmed),
+        ]
     }
 
     /// The node of `alipay.trade.refund`; `refund_fee` is the sum so far.

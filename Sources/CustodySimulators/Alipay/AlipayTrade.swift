@@ -8,6 +8,7 @@ struct AlipayTrade: Sendable {
         case waiting = "WAIT_BUYER_PAY"
         case success = "TRADE_SUCCESS"
         case closed = "TRADE_CLOSED"
+        case finished = "TRADE_FINISHED"
     }
 
     /// A refund of it.
@@ -16,7 +17,28 @@ struct AlipayTrade: Sendable {
         let amount: Fen
         let at: Instant
         let reason: String
+        /// What the receivers of the order's parts gave back of it, by their account.
+        var givenBack: [String: Fen] = [:]
     }
+
+    /// A confirmation that the order's money may be settled (结算确认).
+    struct Confirmation: Sendable {
+        let outRequestNo: String
+        let amount: Fen
+        let content: JSON
+    }
+
+    /// How the money of an indirect merchant's order (直付通) is settled.
+    struct SettleTerms: Sendable {
+        let smid: String
+        /// How long it waits for a confirmation; nil when it needs none.
+        let period: Duration?
+    }
+
+    /// How long after its payment an order may be refunded.
+    static let refundable = Duration.seconds(365 * 86_400)
+    /// How long money stays frozen for splits.
+    static let frozen = Duration.seconds(30 * 86_400)
 
     let outTradeNo: String
     let tradeNo: String
@@ -34,15 +56,48 @@ struct AlipayTrade: Sendable {
     var closedAt: Instant?
     var buyerID: String?
     var refunds: [Refund] = []
+    var terms: SettleTerms?
+    /// Whether its money waits to be split (`royalty_freeze`).
+    var isFrozen = false
+    /// When it was split for the last time, or the time for that was over.
+    var royaltyFinishedAt: Instant?
+    var settlements: [AlipaySettlement] = []
+    var confirmations: [Confirmation] = []
+    /// What has gone to the sub-merchant's balance.
+    var released = Fen.zero
 
     /// What all refunds sum to, which is what Alipay calls `refund_fee`.
     var refunded: Fen { refunds.map(\.amount).sum() }
 
-    /// Closes an unpaid trade whose time is over.
+    /// What was split off, less what came back with refunds.
+    var allocated: Fen {
+        settlements.flatMap(\.details).filter { $0.state != .failed }.map(\.amount).sum()
+            - refunds.flatMap(\.givenBack.values).sum()
+    }
+
+    /// What an account received of it, less what it gave back.
+    func allocated(to account: String) -> Fen {
+        settlements.flatMap(\.details).filter { $0.state == .succeeded && $0.account == account }.map(\.amount).sum()
+            - refunds.compactMap { $0.givenBack[account] }.sum()
+    }
+
+    /// What has been confirmed; of an order that needs no confirmation, all of it.
+    var confirmed: Fen { terms?.period == nil ? amount : confirmations.map(\.amount).sum() }
+
+    /// What can still be split or settled.
+    var unsettled: Fen { max(confirmed - refunded - allocated - released, .zero) }
+
+    /// Brings it up to date: an unpaid one closes, a paid one finishes, frozen money thaws when its time is over.
     mutating func expire(at now: Instant) {
-        guard status == .waiting, let expiresAt, now >= expiresAt else { return }
-        status = .closed
-        closedAt = expiresAt
+        if status == .waiting, let expiresAt, now >= expiresAt {
+            status = .closed
+            closedAt = expiresAt
+        }
+        guard let paidAt else { return }
+        if status == .success, now >= paidAt + AlipayTrade.refundable { status = .finished }
+        if isFrozen, royaltyFinishedAt == nil, now >= paidAt + AlipayTrade.frozen {
+            royaltyFinishedAt = paidAt + AlipayTrade.frozen
+        }
     }
 }
 
@@ -61,6 +116,8 @@ struct AlipayBookEntry: Sendable {
     var fee: Fen
     /// The day whose bill and lump carry it.
     var date: BusinessDate
+    /// The sub-merchant it belongs to; its money never reaches the platform.
+    var smid: String?
     var isRemitted = false
 
     /// The channel's fee: 0.60 %, rounded half up.
@@ -74,36 +131,5 @@ struct AlipayBookEntry: Sendable {
             kind: kind, tradeNumber: tradeNo, paymentSerial: outTradeNo, refundSerial: outRequestNo,
             subject: subject, createdAt: createdAt, finishedAt: finishedAt, buyer: "*客(\(buyerID.suffix(4)))",
             amount: amount, fee: fee, memo: kind == .refund ? "退款" : "")
-    }
-}
-
-/// A merchant of the simulated Alipay: one application with one collecting account.
-struct AlipayMerchant: Sendable {
-    /// A lump sent to the bank, or that could not be.
-    struct Remittance: Sendable {
-        let date: BusinessDate
-        let net: Fen
-        let items: Int
-        var isAccepted: Bool
-    }
-
-    let appID: String
-    var sellerID: String
-    var verifier: RSAVerifier
-    var marketID: String
-    var remitURL: String?
-    var trades: [String: AlipayTrade] = [:]
-    /// Our codes' trades.
-    var codes: [String: String] = [:]
-    var book: [AlipayBookEntry] = []
-    var remittances: [Remittance] = []
-    /// Days whose remittance is scheduled.
-    var awaited: Set<BusinessDate> = []
-
-    /// The serial of the trade with either number.
-    func serial(outTradeNo: String?, tradeNo: String?) -> String? {
-        if let outTradeNo, !outTradeNo.isEmpty { return trades[outTradeNo].map(\.outTradeNo) }
-        guard let tradeNo else { return nil }
-        return trades.values.first { $0.tradeNo == tradeNo }?.outTradeNo
     }
 }

@@ -22,7 +22,7 @@ extension AlipayWorld {
     ///
     /// - Returns: The number of the trade concerned.
     func plant(_ difference: Difference, at appID: String) throws(Failure) -> String {
-        let number = nextTradeNumber(on: BusinessDate(of: clock.now(of: appID)))
+        let number = nextNumber(of: appID)
         return try change(appID) { merchant, now throws(Failure) in
             switch difference {
             case .surplus(let amount):
@@ -59,11 +59,25 @@ extension AlipayWorld {
     /// When the bill of a day can be had: 09:00 on the next.
     static func billReady(_ date: BusinessDate) -> Instant { date.advanced(by: 1).start + .seconds(9 * 3600) }
 
+    /// Whose rows a bill has.
+    enum BillScope: Hashable, Sendable {
+        /// The platform's own (`trade`).
+        case platform
+        /// Those of one sub-merchant, or of all (`trade_zft_merchant`).
+        case subMerchants(smid: String?)
+    }
+
     /// The bill of a day.
-    func bill(_ appID: String, of date: BusinessDate) throws(Failure) -> AlipayBillWriter {
+    func bill(_ appID: String, of date: BusinessDate, scope: BillScope) throws(Failure) -> AlipayBillWriter {
         try change(appID) { merchant, now throws(Failure) in
             guard now >= AlipayWorld.billReady(date) else { throw Failure("isp.bill_not_exist", "账单不存在") }
-            let entries = merchant.book.filter { $0.date == date }
+            let entries = merchant.book.filter { entry in
+                switch scope {
+                case .platform: entry.date == date && entry.smid == nil
+                case .subMerchants(let smid):
+                    entry.date == date && entry.smid != nil && entry.smid == smid ?? entry.smid
+                }
+            }
             guard !entries.isEmpty else { throw Failure("isp.no_bill_data", "无账单数据") }
             return AlipayBillWriter(
                 account: merchant.sellerID, date: date, exportedAt: AlipayWorld.billReady(date),
@@ -78,7 +92,7 @@ extension AlipayWorld {
             merchant.awaited.remove(date)
             var items: [AlipayBookEntry] = []
             for index in merchant.book.indices where merchant.book[index].date == date {
-                guard !merchant.book[index].isRemitted else { continue }
+                guard !merchant.book[index].isRemitted, merchant.book[index].smid == nil else { continue }
                 merchant.book[index].isRemitted = true
                 items.append(merchant.book[index])
             }

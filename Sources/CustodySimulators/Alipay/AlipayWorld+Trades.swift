@@ -1,49 +1,58 @@
 import CustodyDomain
 import CustodyWire
 
-/// The gateway's verbs about trades.
+/// The gateway's verbs about trades: placing, asking, paying, and ending them.
 extension AlipayWorld {
-    /// `alipay.trade.precreate`, and the opening of a page, wap or app order: registers what the buyer may pay.
+    /// Registers what the buyer may pay: `precreate`, `create`, and the opening of a page, wap or app order.
+    ///
+    /// The same number with the same amount and title is the same order, however often it is placed.
     ///
     /// - Parameter isOpened: Whether the trade exists from now on, or only once the buyer scans the code.
     func place(_ appID: String, _ content: JSON, notifyURL: String?, isOpened: Bool) throws(Failure) -> AlipayTrade {
-        guard let outTradeNo = content["out_trade_no"]?.string, !outTradeNo.isEmpty, outTradeNo.utf8.count <= 64,
-            let amount = content["total_amount"]?.string.flatMap({ Fen(yuan: $0) }), amount > .zero,
-            let subject = content["subject"]?.string, !subject.isEmpty
+        guard let outTradeNo = content.alipayText("out_trade_no", upTo: 64),
+            let amount = content.alipayAmount("total_amount"),
+            let subject = content.alipayText("subject", upTo: 256)
         else { throw Failure("ACQ.INVALID_PARAMETER", "参数无效") }
-        let number = nextTradeNumber(on: BusinessDate(of: clock.now(of: appID)))
+        guard amount > .zero else { throw Failure("ACQ.INVALID_PARAMETER", "参数无效") }
+        guard amount <= Fen(10_000_000_000) else { throw Failure("ACQ.TOTAL_FEE_EXCEED", "订单总金额超过限额") }
+        let number = nextNumber(of: appID)
         return try change(appID) { merchant, now throws(Failure) in
             if var known = merchant.trades[outTradeNo] {
                 known.expire(at: now)
                 known.isOpened = known.isOpened || isOpened
                 merchant.trades[outTradeNo] = known
-                guard known.status != .success else { throw Failure("ACQ.TRADE_HAS_SUCCESS", "交易已被支付") }
+                guard known.paidAt == nil || known.status == .closed else {
+                    throw Failure("ACQ.TRADE_HAS_SUCCESS", "交易已被支付")
+                }
                 guard known.status != .closed else { throw Failure("ACQ.TRADE_HAS_CLOSE", "交易已经关闭") }
-                guard known.amount == amount else { throw Failure("ACQ.CONTEXT_INCONSISTENT", "交易信息被篡改") }
+                guard known.amount == amount, known.subject == subject else {
+                    throw Failure("ACQ.CONTEXT_INCONSISTENT", "交易信息被篡改")
+                }
                 return known
             }
+            let deadline = try AlipayWorld.deadline(content, now: now)
             var trade = AlipayTrade(
                 outTradeNo: outTradeNo, tradeNo: number, subject: subject, amount: amount, notifyURL: notifyURL,
-                expiresAt: content["time_expire"]?.string.flatMap { Instant(text: $0) }, isOpened: isOpened,
-                createdAt: now)
+                expiresAt: deadline, isOpened: isOpened, createdAt: now)
+            trade.terms = try AlipayWorld.settleTerms(content, amount: amount, merchant)
+            trade.isFrozen = content["extend_params"]?.flag("royalty_freeze") ?? false
             if !isOpened {
                 let code = "https://qr.alipay.com/bax\(String(UInt64.random(in: 1 << 60...UInt64.max), radix: 36))"
                 trade.code = code
                 merchant.codes[code] = outTradeNo
             }
             merchant.trades[outTradeNo] = trade
+            merchant.serials[number] = outTradeNo
             return trade
         }
     }
 
     /// `alipay.trade.query`.
     func query(_ appID: String, _ content: JSON) throws(Failure) -> AlipayTrade {
-        try change(appID) { merchant, now throws(Failure) in
-            try AlipayWorld.opened(content, &merchant, now)
-        }
+        try change(appID) { merchant, now throws(Failure) in try AlipayWorld.opened(content, &merchant, now) }
     }
 
-    /// `alipay.trade.close`.
+    /// `alipay.trade.close`: of what is open and unpaid.
     func close(_ appID: String, _ content: JSON) throws(Failure) -> AlipayTrade {
         try change(appID) { merchant, now throws(Failure) in
             var trade = try AlipayWorld.opened(content, &merchant, now)
@@ -55,40 +64,35 @@ extension AlipayWorld {
         }
     }
 
-    /// `alipay.trade.refund`; the same `out_request_no` moves money once.
-    func refund(
+    /// `alipay.trade.cancel`: undoes a trade of the last 24 hours, whatever became of it; nil when there is none.
+    func cancel(
         _ appID: String, _ content: JSON
-    ) throws(Failure) -> (trade: AlipayTrade, refund: AlipayTrade.Refund, isNew: Bool) {
-        guard let amount = content["refund_amount"]?.string.flatMap({ Fen(yuan: $0) }), amount > .zero else {
-            throw Failure("ACQ.INVALID_PARAMETER", "参数无效")
-        }
-        return try change(appID) { merchant, now throws(Failure) in
-            var trade = try AlipayWorld.opened(content, &merchant, now)
-            let number = content["out_request_no"]?.string ?? trade.outTradeNo
-            if let known = trade.refunds.first(where: { $0.outRequestNo == number }) {
-                guard known.amount == amount else {
-                    throw Failure("ACQ.DISCORDANT_REPEAT_REQUEST", "不一致的请求")
-                }
-                return (trade, known, false)
+    ) throws(Failure) -> (trade: AlipayTrade, refund: AlipayTrade.Refund?)? {
+        try change(appID) { merchant, now throws(Failure) in
+            let serial = merchant.serial(
+                outTradeNo: content["out_trade_no"]?.string, tradeNo: content["trade_no"]?.string)
+            guard let serial, var trade = merchant.trades[serial] else { return nil }
+            trade.expire(at: now)
+            if trade.status == .closed { return (trade, trade.refunds.first { $0.outRequestNo == serial }) }
+            guard trade.status != .finished else { throw Failure("ACQ.TRADE_HAS_FINISHED", "交易已经完结") }
+            guard now < trade.createdAt + .seconds(86_400) else {
+                throw Failure("ACQ.TRADE_CANCEL_TIME_OUT", "超过撤销时间范围")
             }
-            guard trade.status == .success else { throw Failure("ACQ.TRADE_STATUS_ERROR", "交易状态不合法") }
-            guard trade.refunded + amount <= trade.amount else {
-                throw Failure("ACQ.REASON_TRADE_REFUND_FEE_ERR", "退款金额无效")
+            guard trade.refunds.isEmpty else { throw Failure("ACQ.REASON_TRADE_REFUND_FEE_ERR", "退款金额无效") }
+            guard trade.settlements.isEmpty, trade.confirmations.isEmpty else {
+                throw Failure("ACQ.CANCEL_NOT_ALLOWED", "交易不允许撤销")
             }
-            let refund = AlipayTrade.Refund(
-                outRequestNo: number, amount: amount, at: now, reason: content["refund_reason"]?.string ?? "")
-            trade.refunds.append(refund)
-            if trade.refunded == trade.amount {
-                trade.status = .closed
-                trade.closedAt = now
+            trade.status = .closed
+            trade.closedAt = now
+            var refund: AlipayTrade.Refund?
+            if trade.paidAt != nil {
+                let made = AlipayTrade.Refund(outRequestNo: serial, amount: trade.amount, at: now, reason: "撤销")
+                trade.refunds.append(made)
+                refund = made
+                enter(made, of: trade, &merchant)
             }
-            merchant.trades[trade.outTradeNo] = trade
-            book(
-                AlipayBookEntry(
-                    kind: .refund, tradeNo: trade.tradeNo, outTradeNo: trade.outTradeNo, outRequestNo: number,
-                    subject: trade.subject, buyerID: trade.buyerID ?? "", createdAt: now, finishedAt: now,
-                    amount: amount, fee: -AlipayBookEntry.fee(of: amount), date: BusinessDate(of: now)), &merchant)
-            return (trade, refund, true)
+            merchant.trades[serial] = trade
+            return (trade, refund)
         }
     }
 
@@ -96,16 +100,19 @@ extension AlipayWorld {
     func buy(
         _ appID: String, outTradeNo: String, buyerID: String, onlyOpens: Bool
     ) throws(Failure) -> AlipayTrade {
-        try change(appID) { merchant, now throws(Failure) in
+        let paid = try change(appID) { merchant, now throws(Failure) in
             guard var trade = merchant.trades[outTradeNo] else {
                 throw Failure("ACQ.TRADE_NOT_EXIST", "交易不存在")
             }
             trade.expire(at: now)
             trade.isOpened = true
             merchant.trades[outTradeNo] = trade
-            guard trade.status != .success else { throw Failure("ACQ.TRADE_HAS_SUCCESS", "交易已被支付") }
             guard trade.status != .closed else { throw Failure("ACQ.TRADE_HAS_CLOSE", "交易已经关闭") }
+            guard trade.status == .waiting else { throw Failure("ACQ.TRADE_HAS_SUCCESS", "交易已被支付") }
             guard !onlyOpens else { return trade }
+            if merchant.hasMagicAmounts, let rule = AlipayMagic.rule("buy", trade.amount) {
+                throw Failure(rule.parameters["sub_code"]?.string ?? "ACQ.PAYMENT_FAIL", "支付失败")
+            }
             trade.status = .success
             trade.paidAt = now
             trade.buyerID = buyerID
@@ -114,20 +121,22 @@ extension AlipayWorld {
                 AlipayBookEntry(
                     kind: .payment, tradeNo: trade.tradeNo, outTradeNo: outTradeNo, outRequestNo: "",
                     subject: trade.subject, buyerID: buyerID, createdAt: trade.createdAt, finishedAt: now,
-                    amount: trade.amount, fee: AlipayBookEntry.fee(of: trade.amount), date: BusinessDate(of: now)),
-                &merchant)
+                    amount: trade.amount, fee: AlipayBookEntry.fee(of: trade.amount), date: BusinessDate(of: now),
+                    smid: trade.terms?.smid), &merchant)
             return trade
         }
+        if paid.paidAt != nil { awaitSettlement(of: paid, appID) }
+        return paid
     }
 
     /// Enters a payment or refund, and sees to it that its day is remitted.
     func book(_ entry: AlipayBookEntry, _ merchant: inout AlipayMerchant) {
         merchant.book.append(entry)
-        awaitRemittance(of: entry.date, &merchant)
+        if entry.smid == nil { awaitRemittance(of: entry.date, &merchant) }
     }
 
     /// The trade that a request names, brought up to date; a precreated one that nobody scanned does not exist.
-    private static func opened(
+    static func opened(
         _ content: JSON, _ merchant: inout AlipayMerchant, _ now: Instant
     ) throws(Failure) -> AlipayTrade {
         let serial = merchant.serial(
@@ -138,5 +147,27 @@ extension AlipayWorld {
         trade.expire(at: now)
         merchant.trades[serial] = trade
         return trade
+    }
+
+    /// `time_expire`, or `timeout_express` (`90m`, `2h`, `1d`, `1c` for the end of the day).
+    private static func deadline(_ content: JSON, now: Instant) throws(Failure) -> Instant? {
+        if let text = content.alipayText("time_expire") {
+            guard let deadline = Instant(text: text) else { throw Failure("ACQ.INVALID_PARAMETER", "参数无效") }
+            guard now < deadline else {
+                throw Failure("ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR", "当前时间已超过允许支付的时间")
+            }
+            return deadline
+        }
+        guard let text = content.alipayText("timeout_express") else { return nil }
+        guard let number = Int64(text.dropLast()), number > 0 else {
+            throw Failure("ACQ.INVALID_PARAMETER", "参数无效")
+        }
+        switch text.last {
+        case "m": return now + .seconds(number * 60)
+        case "h": return now + .seconds(number * 3600)
+        case "d": return now + .seconds(number * 86_400)
+        case "c": return BusinessDate(of: now).advanced(by: Int(number)).start
+        default: throw Failure("ACQ.INVALID_PARAMETER", "参数无效")
+        }
     }
 }

@@ -26,15 +26,27 @@ final class AlipayWorld: Sendable {
         var merchants: [String: AlipayMerchant] = [:]
         var downloads: [String: Download] = [:]
         var sequence: Int64 = 0
+        /// When each application called within the last second of real time.
+        var calls: [String: [Instant]] = [:]
     }
 
     let clock: SimulatorClock
     let client: HTTPClient
+    private let notifier: AlipayNotifier
     private let state = Mutex(State())
 
-    init(clock: SimulatorClock, client: HTTPClient) {
+    init(clock: SimulatorClock, client: HTTPClient, notifier: AlipayNotifier) {
         self.clock = clock
         self.client = client
+        self.notifier = notifier
+    }
+
+    /// Sends a message to an application's gateway, where it has one.
+    func tell(_ appID: String, _ method: String, _ content: JSON) async {
+        guard let merchant = merchant(appID) else { return }
+        let notifyID = nextNumber(of: appID, kind: "00000")
+        guard let message = notifier.message(method, content, to: merchant, notifyID: notifyID) else { return }
+        await notifier.send(message)
     }
 
     /// The merchant as it is now.
@@ -49,8 +61,13 @@ final class AlipayWorld: Sendable {
             }
             known.sellerID = merchant.sellerID
             known.verifier = merchant.verifier
+            known.mode = merchant.mode
             known.marketID = merchant.marketID
             known.remitURL = merchant.remitURL
+            known.messageURL = merchant.messageURL
+            known.rateLimit = merchant.rateLimit
+            known.hasMagicAmounts = merchant.hasMagicAmounts
+            known.royaltyRatio = merchant.royaltyRatio
             state.merchants[merchant.appID] = known
         }
     }
@@ -76,6 +93,17 @@ final class AlipayWorld: Sendable {
         return try result.get()
     }
 
+    /// Counts a call; false when it is one too many within a second of real time.
+    func admits(_ appID: String) -> Bool {
+        let now = SimulatorClock.realNow()
+        return state.withLock { state in
+            guard let limit = state.merchants[appID]?.rateLimit else { return true }
+            let recent = (state.calls[appID] ?? []).filter { now - $0 < .seconds(1) }
+            state.calls[appID] = recent.count < limit ? recent + [now] : recent
+            return recent.count < limit
+        }
+    }
+
     /// A number nobody else has.
     func nextNumber() -> Int64 {
         state.withLock { state in
@@ -84,10 +112,11 @@ final class AlipayWorld: Sendable {
         }
     }
 
-    /// A trade number as Alipay's look: the date, `22001`, and a running number.
-    func nextTradeNumber(on date: BusinessDate) -> String {
+    /// A number as Alipay's look: a merchant's date, what it numbers (`22001` for trades), and a running number.
+    func nextNumber(of appID: String, kind: String = "22001") -> String {
         let digits = String(nextNumber())
-        return "\(date.compact)22001\(String(repeating: "0", count: max(0, 15 - digits.count)))\(digits)"
+        let date = BusinessDate(of: clock.now(of: appID))
+        return "\(date.compact)\(kind)\(String(repeating: "0", count: max(0, 15 - digits.count)))\(digits)"
     }
 
     /// Keeps a file for a while of real time, and forgets what is over.

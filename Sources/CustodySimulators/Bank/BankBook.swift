@@ -29,6 +29,8 @@ enum BankPocket: Hashable {
     case frozen(account: String, order: String)
     /// A party's part of an order, split, the order's money not there yet.
     case pending(account: String, order: String)
+    /// What a party may not use until a freeze is released.
+    case blocked(account: String, freeze: String)
     /// What a party may withdraw.
     case withdrawable(account: String)
 
@@ -46,8 +48,15 @@ enum BankPocket: Hashable {
 /// The bank's double-entry book of one market: assets equal claims after every posting.
 struct BankBook {
     private(set) var balances: [BankPocket: Fen] = [:]
+    private(set) var entries: [BankEntry] = []
+    /// What the next postings belong to.
+    var context = BankContext()
+    private let market: String
+    private var totals: [String: Fen] = [:]
     private var isUnbalanced = false
     private var postings = 0
+
+    init(market: String) { self.market = market }
 
     /// The balance of a pocket.
     subscript(_ pocket: BankPocket) -> Fen { balances[pocket] ?? .zero }
@@ -68,9 +77,25 @@ struct BankBook {
         }
         if assets != claims { isUnbalanced = true }
         for (pocket, balance) in changed { balances[pocket] = balance == .zero ? nil : balance }
+        enter(moves)
         postings += 1
         // Summing everything after each of thousands of postings would take longer than the postings.
         if postings % 64 == 0, !sumsAgree { isUnbalanced = true }
+    }
+
+    /// Enters what changed the total of each account.
+    private mutating func enter(_ moves: [(BankPocket, Fen)]) {
+        var changes: [String: Fen] = [:]
+        for (pocket, amount) in moves {
+            if let account = pocket.account(of: market) { changes[account, default: .zero] += amount }
+        }
+        for (account, amount) in changes.sorted(by: { $0.key < $1.key }) where amount != .zero {
+            totals[account, default: .zero] += amount
+            entries.append(
+                BankEntry(
+                    number: entries.count + 1, account: account, amount: amount,
+                    balance: totals[account] ?? .zero, context: context))
+        }
     }
 
     /// Whether every posting balanced, and all balances summed anew do.

@@ -28,6 +28,7 @@ extension BankMarket {
             case .pending(let account, let order):
                 found[account, default: .init()].pending += amount
                 if orders[order]?.funding == nil { found[account, default: .init()].inTransit += amount }
+            case .blocked(let account, _): found[account, default: .init()].frozen += amount
             case .withdrawable(let account): found[account, default: .init()].withdrawable += amount
             default: break
             }
@@ -49,7 +50,12 @@ extension BankMarket {
         func row(_ account: String, _ type: String, total: Fen, inTransit: Fen = .zero) -> [String] {
             [account, type, String(total.value), "0", "0", "0", String(inTransit.value)]
         }
-        var rows = balances().sorted { $0.key < $1.key }.map {
+        // Function accounts that were never used are not printed.
+        let printed = balances().filter { account, balance in
+            let kind = accounts[account]?.kind
+            return (kind != .marketing && kind != .guarantee) || balance.total != .zero
+        }
+        var rows = printed.sorted { $0.key < $1.key }.map {
             row($0.key, accounts[$0.key]?.kind.rawValue ?? "MERCHANT", $0.value)
         }
         rows.append(row(suspenseAccount, "SUSPENSE", total: book[.suspense]))

@@ -28,10 +28,14 @@ extension BankMarket {
         let number = try body.field("acctNo")
         guard (8...32).contains(number.utf8.count) else { throw BankRefusal("100001", "acctNo is no account number") }
         let mode = try body.field("verify")
-        guard mode == "SMALL_AMOUNT" || mode == "FOUR_FACTOR" else {
-            throw BankRefusal("100001", "verify must be SMALL_AMOUNT or FOUR_FACTOR")
+        guard ["SMALL_AMOUNT", "FOUR_FACTOR", "REMIT", "NONE"].contains(mode) else {
+            throw BankRefusal("100001", "verify is unknown")
         }
-        let isSmallAmount = mode == "SMALL_AMOUNT"
+        if let old = body["bindNo"]?.string, cards[old]?.account != account {
+            throw BankRefusal("100204", "no such binding to change")
+        }
+        // A remittance is confirmed by its amount and remark, as a small amount is.
+        let isSmallAmount = mode == "SMALL_AMOUNT" || mode == "REMIT"
         let bindNumber = nextNumber("C", now)
         let card = BankCard(
             account: account, number: number, isSmallAmount: isSmallAmount, amount: Fen(.random(in: 1...50)),
@@ -39,7 +43,11 @@ extension BankMarket {
             smsCode: String(Int.random(in: 100_000...999_999)),
             expiresAt: now + (isSmallAmount ? .seconds(86_400) : .seconds(120)))
         cards[bindNumber] = card
-        effects.append(.schedule(.expireCard(bindNumber), at: card.expiresAt))
+        if mode == "NONE" {
+            bound(bindNumber)
+        } else {
+            effects.append(.schedule(.expireCard(bindNumber), at: card.expiresAt))
+        }
         return .card(bindNumber)
     }
 
@@ -62,14 +70,32 @@ extension BankMarket {
             isRight = try body.field("smsCode") == card.smsCode
         }
         if isRight {
-            if let old = accounts[card.account]?.card { cards[old]?.state = "REPLACED" }
-            accounts[card.account]?.card = bindNumber
-            settle(bindNumber, "BOUND")
+            bound(bindNumber)
         } else {
             cards[bindNumber]?.triesLeft -= 1
             if cards[bindNumber]?.triesLeft == 0 { settle(bindNumber, "FAILED") }
         }
         return .fixed(cardBody(bindNumber))
+    }
+
+    private mutating func bound(_ number: String) {
+        guard let account = cards[number]?.account else { return }
+        if let old = accounts[account]?.card { cards[old]?.state = "REPLACED" }
+        accounts[account]?.card = number
+        settle(number, "BOUND")
+    }
+
+    mutating func unbindCard(_ body: JSON) throws(BankRefusal) -> BankInstruction.Subject {
+        let number = try body.field("bindNo")
+        guard let card = cards[number], card.state == "BOUND", accounts[card.account]?.card == number else {
+            throw BankRefusal("100204", "no such binding in force")
+        }
+        guard
+            !withdrawals.values.contains(where: { $0.account == card.account && $0.state == "PROCESSING" })
+        else { throw BankRefusal("100401", "blocked by WITHDRAWAL") }
+        accounts[card.account]?.card = nil
+        settle(number, "UNBOUND")
+        return .fixed(["status": "SUCCESS", "bindNo": .string(number)])
     }
 
     mutating func expireCard(_ number: String, now: Instant) {
@@ -86,8 +112,9 @@ extension BankMarket {
         let isOpen = card.state == "TO_VERIFY"
         return
             ([
-                // A binding that was replaced had been bound: that is what became of its instruction.
-                "status": .string(card.state == "REPLACED" ? "BOUND" : card.state), "bindNo": .string(number),
+                // A binding that was replaced or ended had been bound: that is what became of its instruction.
+                "status": .string(["REPLACED", "UNBOUND"].contains(card.state) ? "BOUND" : card.state),
+                "bindNo": .string(number),
                 "mode": card.isSmallAmount ? "SMALL_AMOUNT" : "FOUR_FACTOR",
                 "expireAt": JSON(isOpen ? card.expiresAt.shanghaiCompact : nil),
                 "finishBy": JSON(isOpen ? card.expiresAt.shanghaiCompact : nil),

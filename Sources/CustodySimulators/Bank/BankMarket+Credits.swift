@@ -32,6 +32,8 @@ extension BankMarket {
         channel: String, businessDate: BusinessDate, net: Fen, items: [BankCreditItem], now: Instant
     ) throws(BankRefusal) -> (entry: BankCreditEntry, isDuplicate: Bool) {
         turn(to: now)
+        book.context = BankContext(
+            type: "VOSTRO", number: channel + businessDate.compact, at: now, bankDate: bankDate(of: now))
         guard items.map(\.net).sum() == net else { throw BankRefusal("100001", "net_fen is not the sum of the items") }
         if let known = credits.first(where: {
             $0.channel == channel && $0.businessDate == businessDate && $0.items == items
@@ -48,7 +50,7 @@ extension BankMarket {
                 body: [
                     "bankSeqNo": .string(entry.bankNumber), "channel": .string(channel),
                     "businessDate": .string(businessDate.compact), "amt": .string(net.yuan),
-                    "bankDate": .string(BusinessDate(of: now).compact), "direction": "IN",
+                    "bankDate": .string(bankDate(of: now).compact), "direction": "IN",
                 ]))
         return (entry, false)
     }
@@ -84,7 +86,7 @@ extension BankMarket {
         try book.post([(.suspense, -order.total), (.receivable, -order.total)])
         orders[orderNumber]?.state = "FUNDED"
         orders[orderNumber]?.funding = funding
-        if releasesAtDayTurn { awaitingDayTurn.append(orderNumber) } else { release(orderNumber) }
+        if terms.releasesAtDayTurn { awaitingDayTurn.append(orderNumber) } else { release(orderNumber) }
     }
 
     private mutating func settle(
@@ -116,7 +118,7 @@ extension BankMarket {
         let item = unknownItems.remove(at: index)
         try fund(
             orderNumber, item,
-            BankFunding(businessDate: BusinessDate(of: now), fee: item.fee, bankNumber: nextNumber("B", now)))
+            BankFunding(businessDate: bankDate(of: now), fee: item.fee, bankNumber: nextNumber("B", now)))
     }
 
     /// A refund registered after the channel kept it finds it in suspense.
@@ -129,12 +131,13 @@ extension BankMarket {
                     || (item.channelOrderNumber == channelNumber && item.amount == refund.amount))
         }
         guard let index else { return }
-        try settle(refundNumber, unknownItems.remove(at: index), on: BusinessDate(of: now))
+        try settle(refundNumber, unknownItems.remove(at: index), on: bankDate(of: now))
     }
 
     /// The platform pays own money in.
     mutating func deposit(_ amount: Fen, now: Instant) throws(BankRefusal) -> String {
         turn(to: now)
+        book.context = BankContext(type: "DEPOSIT", number: "", at: now, bankDate: bankDate(of: now))
         try book.post([(.master, amount), (.deposit, amount)])
         let number = nextNumber("B", now)
         effects.append(
@@ -142,7 +145,7 @@ extension BankMarket {
                 txnCode: "DEPOSIT.NOTIFY",
                 body: [
                     "bankSeqNo": .string(number), "amt": .string(amount.yuan), "direction": "IN",
-                    "bankDate": .string(BusinessDate(of: now).compact),
+                    "bankDate": .string(bankDate(of: now).compact),
                 ]))
         return number
     }

@@ -46,6 +46,28 @@ extension BankMarket {
         }
     }
 
+    /// Issues a file again under the next sequence number, whether or not it differs.
+    mutating func reissue(_ kind: CWP1FileKind, _ date: BusinessDate) -> Bool {
+        let key = kind.rawValue + date.compact
+        guard let issues = files[key], !issues.isEmpty else { return false }
+        files[key] =
+            issues + [
+                CWP1File(
+                    kind: kind, partnerID: partnerID, marketID: marketID, date: date, sequence: issues.count + 1,
+                    rows: rows(of: kind, on: date))
+            ]
+        return true
+    }
+
+    /// Tells the partner that a day's files are there.
+    mutating func announceFiles(_ day: BusinessDate) {
+        for kind in CWP1FileKind.allCases {
+            effects.append(
+                .notify(
+                    txnCode: "FILE.NOTIFY", body: ["type": .string(kind.rawValue), "bankDate": .string(day.compact)]))
+        }
+    }
+
     /// An issued file by its path's parts; nil when there is none.
     func file(date: String, name: String) -> CWP1File? {
         for (key, issues) in files where key.hasSuffix(date) {
@@ -55,6 +77,11 @@ extension BankMarket {
     }
 
     private func rows(of kind: CWP1FileKind, on date: BusinessDate) -> [[String]] {
+        let honest = honestRows(of: kind, on: date)
+        return fileEdits.filter { $0.kind == kind && $0.date == date }.reduce(honest) { $1.applied(to: $0) }
+    }
+
+    private func honestRows(of kind: CWP1FileKind, on date: BusinessDate) -> [[String]] {
         switch kind {
         case .receipts: receiptRows(date)
         case .refunds: refundRows(date)
@@ -104,7 +131,7 @@ extension BankMarket {
 
     private func withdrawalRows(_ date: BusinessDate) -> [[String]] {
         withdrawals.sorted { $0.key < $1.key }.compactMap { number, withdrawal in
-            guard let finishedAt = withdrawal.finishedAt, BusinessDate(of: finishedAt) == date else { return nil }
+            guard let finishedAt = withdrawal.finishedAt, bankDate(of: finishedAt) == date else { return nil }
             let isFailed = withdrawal.state == "FAILED"
             return [
                 instructions[withdrawal.number]?.bankNumber ?? number, withdrawal.number, withdrawal.account,
@@ -117,7 +144,7 @@ extension BankMarket {
 
     private func returnRows(_ date: BusinessDate) -> [[String]] {
         withdrawals.sorted { $0.key < $1.key }.compactMap { number, withdrawal in
-            guard let returnedAt = withdrawal.returnedAt, BusinessDate(of: returnedAt) == date,
+            guard let returnedAt = withdrawal.returnedAt, bankDate(of: returnedAt) == date,
                 let returnNumber = withdrawal.returnNumber
             else { return nil }
             return [
@@ -136,6 +163,48 @@ extension BankMarket {
             var row = row
             row[2] = String(total + difference.value)
             row[4] = String(free + difference.value)
+            return row
+        }
+    }
+}
+
+/// A way in which a file disagrees with what messages said.
+struct BankFileEdit {
+    enum Change {
+        /// Rows with this number are missing.
+        case missing
+        /// A row nobody knows.
+        case extra([String])
+        /// Rows with this number have another amount, in fen.
+        case amount(Int64)
+        /// Rows with this number have another status.
+        case status(String)
+    }
+
+    let kind: CWP1FileKind
+    let date: BusinessDate
+    let number: String
+    let change: Change
+
+    /// Where the amount and the status stand in a row of a kind.
+    private static let columns: [CWP1FileKind: (amount: Int, status: Int)] = [
+        .receipts: (7, 9), .refunds: (5, 7), .withdrawals: (4, 6), .returns: (4, 4), .balances: (2, 2),
+    ]
+
+    func applied(to rows: [[String]]) -> [[String]] {
+        switch change {
+        case .missing: return rows.filter { !$0.contains(number) }
+        case .extra(let row): return rows + [row]
+        case .amount(let amount): return edited(rows, column: BankFileEdit.columns[kind]?.amount, String(amount))
+        case .status(let status): return edited(rows, column: BankFileEdit.columns[kind]?.status, status)
+        }
+    }
+
+    private func edited(_ rows: [[String]], column: Int?, _ value: String) -> [[String]] {
+        rows.map { row in
+            guard let column, row.contains(number), row.indices.contains(column) else { return row }
+            var row = row
+            row[column] = value
             return row
         }
     }

@@ -9,11 +9,13 @@ struct BankMerchant {
     var account: String?
     var items: JSON?
     var finishBy: Instant
+    /// A merchant the platform had before: it may receive, and withdraw once it has confirmed.
+    var isStock = false
 }
 
 /// A sub-account and whose it is.
 struct BankAccount {
-    enum Kind: String { case merchant = "MERCHANT", fee = "FEE" }
+    enum Kind: String { case merchant = "MERCHANT", fee = "FEE", marketing = "MARKETING", guarantee = "GUARANTEE" }
     let kind: Kind
     let merchantNumber: String?
     /// The binding in force.
@@ -30,8 +32,8 @@ extension BankMarket {
             throw BankRefusal("100202", "merchantNo is known and not rejected")
         }
         merchants[number] = BankMerchant(
-            name: name, applyNumber: nextNumber("A", now), finishBy: now + reviewStep * 4)
-        effects.append(.schedule(.advanceMerchant(number), at: now + reviewStep))
+            name: name, applyNumber: nextNumber("A", now), finishBy: now + terms.reviewStep * 4)
+        effects.append(.schedule(.advanceMerchant(number), at: now + terms.reviewStep))
         return .merchant(number)
     }
 
@@ -45,19 +47,30 @@ extension BankMarket {
                 merchant.state = "REJECTED"
                 merchant.items = rule.items
             } else {
-                merchant.state = "ACTIVE"
-                let index = String(accounts.count + 9)
-                let account = marketID + String(repeating: "0", count: max(0, 6 - index.count)) + index
-                accounts[account] = BankAccount(kind: .merchant, merchantNumber: number)
-                merchant.account = account
+                merchant.account = openAccount(number)
+                if let days = terms.signatureDays {
+                    merchant.state = "SIGNING"
+                    merchant.finishBy = now + .seconds(days * 86_400)
+                    effects.append(.schedule(.expireSignature(number), at: merchant.finishBy))
+                } else {
+                    merchant.state = "ACTIVE"
+                }
             }
         default: return
         }
         merchants[number] = merchant
-        if merchant.state != "ACTIVE", merchant.state != "REJECTED" {
-            effects.append(.schedule(.advanceMerchant(number), at: now + reviewStep))
+        if ["CHECKING", "VERIFYING", "REVIEWING"].contains(merchant.state) {
+            effects.append(.schedule(.advanceMerchant(number), at: now + terms.reviewStep))
         }
         effects.append(.notify(txnCode: "MCH.NOTIFY", body: merchantBody(number)))
+    }
+
+    /// The number of a fresh sub-account of a merchant.
+    mutating func openAccount(_ merchant: String?) -> String {
+        let index = String(accounts.count + 7)
+        let account = marketID + String(repeating: "0", count: max(0, 6 - index.count)) + index
+        accounts[account] = BankAccount(kind: .merchant, merchantNumber: merchant)
+        return account
     }
 
     mutating func closeMerchant(_ body: JSON) throws(BankRefusal) -> BankInstruction.Subject {
@@ -99,6 +112,8 @@ extension BankMarket {
                 "status": .string(merchant.state), "merchantNo": .string(number),
                 "applyNo": .string(merchant.applyNumber), "subAcct": JSON(merchant.account),
                 "items": merchant.items ?? .null,
+                "signUrl": merchant.state == "SIGNING"
+                    ? .string("https://bank.example/sign/" + merchant.applyNumber) : .null,
                 "finishBy": JSON(isFinal ? nil : merchant.finishBy.shanghaiCompact),
             ] as JSON).omittingNulls
     }

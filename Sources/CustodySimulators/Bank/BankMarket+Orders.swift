@@ -22,9 +22,11 @@ struct BankOrder {
     let total: Fen
     let subOrders: [BankSubOrder]
     let parts: [BankOrderPart]
-    /// SYNCED, REGISTERED or FUNDED.
+    /// SYNCED, REGISTERED, FUNDED or CANCELLED.
     var state = "SYNCED"
     var isSplitFinished = false
+    /// The day at whose end what is held is set free by itself.
+    var confirmBy: BusinessDate?
     var refunded: [String: Fen] = [:]
     var registration: BankRegistration?
     var funding: BankFunding?
@@ -45,7 +47,7 @@ struct BankFunding {
     let bankNumber: String
 }
 
-/// Orders and splits.
+/// Orders.
 extension BankMarket {
     mutating func syncOrder(
         _ body: JSON, number: String, now: Instant
@@ -53,6 +55,7 @@ extension BankMarket {
         let orderNumber = try body.field("mainOrderNo")
         var order = try readOrder(body)
         let known = orders[orderNumber]
+        guard known?.state != "CANCELLED" else { throw BankRefusal("100217", "the order is cancelled") }
         guard body["channelOrderNo"] != nil || body["payTime"] != nil else {
             guard known?.registration == nil else { throw BankRefusal("100208", "the order is paid") }
             orders[orderNumber] = order
@@ -61,6 +64,10 @@ extension BankMarket {
         let channelNumber = try body.field("channelOrderNo")
         let time = try body.field("payTime")
         guard let paidAt = Instant(text: time) else { throw BankRefusal("100001", "payTime is no time") }
+        if let days = terms.registrationDays {
+            let late = bankDate(of: now).daysSinceEpoch - BusinessDate(of: paidAt).daysSinceEpoch
+            guard abs(late) <= days else { throw BankRefusal("100216", "reported too late or too early") }
+        }
         let registration = BankRegistration(
             number: number, channel: try body.field("channel"), channelOrderNumber: channelNumber, paidAt: paidAt)
         if let known {
@@ -77,26 +84,72 @@ extension BankMarket {
         guard orderByChannelNumber[channelNumber] == nil else {
             throw BankRefusal("100207", "the receipt is registered for another order")
         }
+        try hold(&order, orderNumber, registration)
+        try fundFromSuspense(channelNumber, now: now)
+        return .order(orderNumber, isRegistration: true)
+    }
+
+    /// Holds the parts of an order that was paid, until it is split or its time is over.
+    mutating func hold(
+        _ order: inout BankOrder, _ orderNumber: String, _ registration: BankRegistration
+    ) throws(BankRefusal) {
         try book.post(
             order.parts.map { (.frozen(account: $0.account, order: orderNumber), $0.amount) }
                 + [(.receivable, order.total)])
         order.state = "REGISTERED"
         order.registration = registration
         orders[orderNumber] = order
-        orderByChannelNumber[channelNumber] = orderNumber
-        try fundFromSuspense(channelNumber, now: now)
-        return .order(orderNumber, isRegistration: true)
+        orderByChannelNumber[registration.channelOrderNumber] = orderNumber
+        let last = registration.paidAt + .seconds(terms.splitDays * 86_400)
+        let end = order.confirmBy.map { min($0.advanced(by: 1).start, last) } ?? last
+        effects.append(.schedule(.freeOrder(orderNumber), at: end))
     }
 
-    private func readOrder(_ body: JSON) throws(BankRefusal) -> BankOrder {
+    mutating func cancelOrder(_ body: JSON) throws(BankRefusal) -> BankInstruction.Subject {
+        let number = try body.field("mainOrderNo")
+        guard let order = orders[number], order.state == "SYNCED" || order.state == "REGISTERED" else {
+            throw BankRefusal("100218", "no order that can be cancelled")
+        }
+        if let registration = order.registration {
+            guard order.parts.map({ book[.frozen(account: $0.account, order: number)] }).sum() == order.total else {
+                throw BankRefusal("100218", "the order is split or refunded")
+            }
+            try book.post(
+                order.parts.map { (.frozen(account: $0.account, order: number), -$0.amount) }
+                    + [(.receivable, -order.total)])
+            orderByChannelNumber[registration.channelOrderNumber] = nil
+        }
+        orders[number]?.state = "CANCELLED"
+        return .fixed(["status": "SUCCESS", "mainOrderNo": .string(number)])
+    }
+
+    /// What is held for an order and not split.
+    func held(_ number: String) -> Fen {
+        Set(orders[number]?.parts.map(\.account) ?? []).map { book[.frozen(account: $0, order: number)] }.sum()
+    }
+
+    func orderBody(_ number: String) -> JSON {
+        guard let order = orders[number] else { return ["status": "NOT_FOUND", "mainOrderNo": .string(number)] }
+        let isFinished = order.registration != nil && held(number) == .zero
+        return [
+            "status": .string(isFinished ? "FINISHED" : order.state), "mainOrderNo": .string(number),
+            "totalAmt": .string(order.total.yuan), "heldAmt": .string(held(number).yuan),
+        ]
+    }
+
+    func readOrder(_ body: JSON) throws(BankRefusal) -> BankOrder {
         let total = try body.yuan("totalAmt")
         var subOrders: [BankSubOrder] = []
         var parts: [BankOrderPart] = []
+        var confirmBy: BusinessDate?
         for element in try body.list("subOrders", upTo: 50) {
             let subOrder = BankSubOrder(
                 number: try element.field("subOrderNo"), payee: try element.field("payeeSubAcct"),
                 amount: try element.yuan("amt"))
             subOrders.append(subOrder)
+            if let date = element["confirmBy"]?.string.flatMap({ BusinessDate($0) }) {
+                confirmBy = max(confirmBy ?? date, date)
+            }
             var sum = Fen.zero
             for split in try element.list("splits", upTo: 50) {
                 let part = BankOrderPart(
@@ -116,67 +169,10 @@ extension BankMarket {
         guard subOrders.map(\.amount).sum() == total, Set(subOrders.map(\.number)).count == subOrders.count else {
             throw BankRefusal("100210", "the sub-orders do not sum to the order")
         }
-        return BankOrder(total: total, subOrders: subOrders, parts: parts)
+        return BankOrder(total: total, subOrders: subOrders, parts: parts, confirmBy: confirmBy)
     }
 
-    mutating func createSplit(
-        _ body: JSON, number: String, now: Instant
-    ) throws(BankRefusal) -> BankInstruction.Subject {
-        let batch = try body.field("splitBatchNo")
-        let subOrder = try body.field("subOrderNo")
-        guard let orderNumber = body["mainOrderNo"]?.string ?? orderNumber(ofSubOrder: subOrder),
-            var order = orders[orderNumber], order.registration != nil
-        else { throw BankRefusal("100211", "no registered order") }
-        guard !order.isSplitFinished else { throw BankRefusal("100212", "the order's split is finished") }
-        let isFinish = body["finish"]?.bool ?? false
-        var moves: [(BankPocket, Fen)] = []
-        var items: [JSON] = []
-        let elements = isFinish ? body["items"]?.array ?? [] : try body.list("items", upTo: 30)
-        guard elements.count <= 30 else { throw BankRefusal("100001", "items are more than 30") }
-        var left: [String: Fen] = [:]
-        for item in elements {
-            let account = try item.field("toAcct")
-            let amount = try item.yuan("amt")
-            guard order.parts.contains(where: { $0.subOrder == subOrder && $0.account == account }) else {
-                throw BankRefusal("100213", "toAcct has no part in the sub-order")
-            }
-            moves += splitMoves(account, orderNumber, order, amount)
-            left[account, default: book[.frozen(account: account, order: orderNumber)]] -= amount
-            items.append(["splitNo": .string(try item.field("splitNo")), "status": "SUCCESS"])
-        }
-        if isFinish {
-            // What nobody was given yet falls to the part it is frozen for.
-            for account in Set(order.parts.map(\.account)) {
-                let rest = left[account] ?? book[.frozen(account: account, order: orderNumber)]
-                if rest > .zero { moves += splitMoves(account, orderNumber, order, rest) }
-            }
-        }
-        try book.post(moves)
-        order.isSplitFinished = isFinish
-        orders[orderNumber] = order
-        splits[batch] = [
-            "status": "SUCCESS", "splitBatchNo": .string(batch), "mainOrderNo": .string(orderNumber),
-            "items": .array(items),
-        ]
-        notifyInstruction("SPLIT", number: number, now: now, body: splits[batch] ?? [:])
-        return .split(batch)
-    }
-
-    /// From frozen to pending, or straight to withdrawable when the money is there.
-    private func splitMoves(
-        _ account: String, _ orderNumber: String, _ order: BankOrder, _ amount: Fen
-    ) -> [(BankPocket, Fen)] {
-        let isFree = order.funding != nil && !awaitingDayTurn.contains(orderNumber)
-        return [
-            (.frozen(account: account, order: orderNumber), -amount),
-            (
-                isFree
-                    ? .withdrawable(account: account) : .pending(account: account, order: orderNumber), amount
-            ),
-        ]
-    }
-
-    private func orderNumber(ofSubOrder subOrder: String) -> String? {
+    func orderNumber(ofSubOrder subOrder: String) -> String? {
         orders.first { $0.value.subOrders.contains { $0.number == subOrder } }?.key
     }
 
@@ -196,11 +192,13 @@ extension BankMarket {
     }
 
     /// Tells the partner what became of an instruction.
-    mutating func notifyInstruction(_ family: String, number: String, now: Instant, body: JSON) {
+    mutating func notifyInstruction(
+        _ family: String, operation: String = "CREATE", number: String, now: Instant, body: JSON
+    ) {
         let head: [JSON.Member] = [
-            .init("origReqSeqNo", .string(number)), .init("origTxnCode", .string(family + ".CREATE")),
+            .init("origReqSeqNo", .string(number)), .init("origTxnCode", .string(family + "." + operation)),
             .init("bankSeqNo", .string(instructions[number]?.bankNumber ?? executing ?? "")),
-            .init("bankDate", .string(BusinessDate(of: now).compact)),
+            .init("bankDate", .string(bankDate(of: now).compact)),
         ]
         effects.append(
             .notify(txnCode: family + ".NOTIFY", body: .object(head + (body.members ?? []))))

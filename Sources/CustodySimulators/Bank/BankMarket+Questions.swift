@@ -13,27 +13,55 @@ extension BankMarket {
         case "SYS.ECHO", "SYS.DATE":
             return BankAnswer(
                 body: [
-                    "status": "SUCCESS", "bankDate": .string(BusinessDate(of: now).compact), "dayState": "OPEN",
-                    "nextCutAt": .string(BusinessDate(of: now).advanced(by: 1).start.shanghaiCompact),
+                    "status": "SUCCESS", "bankDate": .string(bankDate(of: now).compact),
+                    "dayState": isCutting(now) ? "CUTTING" : "OPEN",
+                    "nextCutAt": .string(nextCut(after: now).shanghaiCompact),
                 ])
         case "MCH.QUERY": return BankAnswer(body: merchantBody(try body.field("merchantNo")))
         case "ORD.QUERY":
-            let number = try body.field("mainOrderNo")
-            return BankAnswer(body: ["status": JSON(orders[number]?.state ?? "NOT_FOUND")])
+            return BankAnswer(body: orderBody(try body.field("mainOrderNo")))
+        case "PAY.QUERY": return BankAnswer(body: paymentBody(try body.field("mainOrderNo")))
+        case "SPLIT.QUERY": return BankAnswer(body: splitBody(try body.field("splitBatchNo")))
+        case "REF.QUERY": return BankAnswer(body: refundBody(try body.field("refundNo")))
+        case "WDR.QUERY": return BankAnswer(body: withdrawalBody(try body.field("wdrNo")))
+        case "BATCH.QUERY": return BankAnswer(body: batchBody(try body.field("batchNo")))
+        case "SUSP.LIST": return try suspenseList(body)
+        case "TXN.LIST": return try entries(body)
+        case "BAL.DAYEND": return try dayEndBalance(body)
         case "BAL.QUERY":
             let account = try body.field("subAcct")
             guard accounts[account] != nil else { throw BankRefusal("100206", "unknown sub-account") }
             let balance = balance(of: account)
-            return BankAnswer(
-                body: [
-                    "status": "SUCCESS", "subAcct": .string(account), "pending": .string(balance.pending.yuan),
-                    "withdrawable": .string(balance.withdrawable.yuan), "frozen": .string(balance.frozen.yuan),
-                    "inTransit": .string(balance.inTransit.yuan), "total": .string(balance.total.yuan),
-                ])
+            return BankAnswer(body: BankMarket.balanceBody(account, balance))
         case "TXN.QUERY": return try answer(txnQuery: body, now: now)
-        case "FILE.APPLY": return try applyFile(body, now: now)
+        case "FILE.APPLY", "FILE.LIST": return try applyFile(body, now: now)
         default: return nil
         }
+    }
+
+    private static func balanceBody(_ account: String, _ balance: BankBalance) -> JSON {
+        [
+            "status": "SUCCESS", "subAcct": .string(account), "pending": .string(balance.pending.yuan),
+            "available": .string(balance.withdrawable.yuan), "withdrawable": .string(balance.withdrawable.yuan),
+            "frozen": .string(balance.frozen.yuan), "inTransit": .string(balance.inTransit.yuan),
+            "total": .string(balance.total.yuan),
+        ]
+    }
+
+    private func dayEndBalance(_ body: JSON) throws(BankRefusal) -> BankAnswer {
+        let account = try body.field("subAcct")
+        guard let date = BusinessDate(try body.field("date")), let rows = snapshots[date] else {
+            throw BankRefusal("100230", "the day is not over, or before the market's first")
+        }
+        guard let row = rows.first(where: { $0[0] == account }) else {
+            throw BankRefusal("100206", "unknown sub-account")
+        }
+        let amounts = row[2...].map { Fen(Int64($0) ?? 0) }
+        var balance = BankBalance(
+            pending: amounts[1], withdrawable: amounts[2], frozen: amounts[3], inTransit: amounts[4])
+        // The market's own accounts have a total and no parts.
+        if balance.total != amounts[0] { balance.withdrawable = amounts[0] }
+        return BankAnswer(body: BankMarket.balanceBody(account, balance))
     }
 
     private mutating func answer(txnQuery body: JSON, now: Instant) throws(BankRefusal) -> BankAnswer {
@@ -42,7 +70,10 @@ extension BankMarket {
         guard let instruction = instructions[number], instruction.txnCode == txnCode else {
             let asked = firstAsked[number] ?? now
             firstAsked[number] = asked
-            return BankAnswer(body: BankMarket.notFound(safeAfter: asked + BankMarket.safeAfter))
+            // While the date turns, an instruction may still wait to be recorded.
+            let turned =
+                isCutting(asked) ? bankDate(of: asked).advanced(by: -1).start + terms.cutOff + terms.cutting : asked
+            return BankAnswer(body: BankMarket.notFound(safeAfter: max(asked + BankMarket.safeAfter, turned)))
         }
         let known: [JSON.Member] = [
             .init("origTxnCode", .string(txnCode)), .init("origReqSeqNo", .string(number)),
@@ -68,7 +99,9 @@ extension BankMarket {
                 "mainOrderNo": .string(number),
             ]
         case .refund(let number): refundBody(number)
-        case .split(let number): splits[number] ?? ["status": "NOT_FOUND"]
+        case .split(let number): splitBody(number)
+        case .batch(let number): batchBody(number)
+        case .payment(let number): paymentBody(number)
         case .withdrawal(let number): withdrawalBody(number)
         case .fixed(let body): body
         }

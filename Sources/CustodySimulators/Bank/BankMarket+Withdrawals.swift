@@ -37,8 +37,11 @@ extension BankMarket {
         let amount = try body.yuan("amt")
         let fee = body["fee"] == nil ? Fen.zero : try body.yuan("fee", allowsZero: true)
         try requireOpen(account)
-        if let merchant = accounts[account]?.merchantNumber, merchants[merchant]?.state == "FROZEN" {
-            throw BankRefusal("100501", "the merchant is frozen")
+        if let merchant = accounts[account]?.merchantNumber, let state = merchants[merchant]?.state {
+            guard state != "FROZEN" else { throw BankRefusal("100501", "the merchant is frozen") }
+            guard state != "TO_CONFIRM" && state != "SIGNING" else {
+                throw BankRefusal("100502", "the merchant has not signed")
+            }
         }
         let bindNumber = try body.field("cardBindNo")
         guard let card = cards[bindNumber], accounts[account]?.card == bindNumber else {
@@ -46,10 +49,26 @@ extension BankMarket {
         }
         let total = amount + fee
         try book.post([(.withdrawable(account: account), -total), (.inTransitOut, total)])
-        withdrawals[wdrNumber] = BankWithdrawal(
+        let speed = body["speed"]?.string ?? "T0"
+        guard ["T0", "T1", "BATCH"].contains(speed) else { throw BankRefusal("100001", "speed is unknown") }
+        let nextDay = bankDate(of: now).advanced(by: 1).start
+        var withdrawal = BankWithdrawal(
             number: number, account: account, cardMask: card.mask, amount: amount, fee: fee,
-            finishBy: now + .seconds(7200))
-        effects.append(.schedule(.finishWithdrawal(wdrNumber), at: now + BankMarket.withdrawalTime))
+            finishBy: speed == "T0" ? now + .seconds(7200) : nextDay + .seconds(10 * 3600))
+        withdrawal.willFail = wish?.fault == "failed"
+        withdrawals[wdrNumber] = withdrawal
+        if wish?.fault == "returned" {
+            plannedReturns.append(
+                BankPlannedReturn(
+                    withdrawal: wdrNumber, account: nil, afterDays: wish?.parameters["days"]?.integer ?? 1))
+        }
+        // An instruction that stays in process for ever has no event that would finish it.
+        if wish?.fault != "processing" {
+            effects.append(
+                .schedule(
+                    .finishWithdrawal(wdrNumber),
+                    at: speed == "T0" ? now + BankMarket.withdrawalTime : nextDay + .seconds(9 * 3600)))
+        }
         return .withdrawal(wdrNumber)
     }
 
@@ -62,7 +81,11 @@ extension BankMarket {
         if withdrawal.willFail {
             try? book.post([(.inTransitOut, -total), (.withdrawable(account: withdrawal.account), total)])
         } else {
-            try? book.post([(.inTransitOut, -total), (.master, -total)])
+            // The fee stays in the market: it is the platform's.
+            try? book.post([
+                (.inTransitOut, -total), (.master, -withdrawal.amount),
+                (.withdrawable(account: feeAccount), withdrawal.fee),
+            ])
             let planned = plannedReturns.firstIndex {
                 $0.withdrawal == wdrNumber || $0.account == withdrawal.account
             }
@@ -106,7 +129,7 @@ extension BankMarket {
                 "finishBy": JSON(withdrawal.state == "PROCESSING" ? withdrawal.finishBy.shanghaiCompact : nil),
                 "failCode": isFailed ? "B3107" : .null, "failMsg": isFailed ? "收款账号户名不符" : .null,
                 "returnNo": JSON(withdrawal.returnNumber),
-                "returnDate": JSON(withdrawal.returnedAt.map { BusinessDate(of: $0).compact }),
+                "returnDate": JSON(withdrawal.returnedAt.map { bankDate(of: $0).compact }),
                 "reason": isReturned ? "收款银行退票:账户状态异常" : .null,
             ] as JSON).omittingNulls
     }

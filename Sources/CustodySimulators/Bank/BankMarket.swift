@@ -15,6 +15,13 @@ enum BankEvent: Sendable {
     case expireCard(String)
     case finishWithdrawal(String)
     case returnWithdrawal(String)
+    case finishRefund(String)
+    case finishBatch(String)
+    case expirePayment(String)
+    case fundCollection(String)
+    case expireSignature(String)
+    case freeOrder(String)
+    case announceFiles(BusinessDate)
 }
 
 /// An instruction as recorded, by its number.
@@ -27,6 +34,8 @@ struct BankInstruction {
         case refund(String)
         case split(String)
         case withdrawal(String)
+        case batch(String)
+        case payment(String)
         /// An outcome that never changes.
         case fixed(JSON)
     }
@@ -51,18 +60,24 @@ struct BankAnswer: Sendable {
 struct BankMarket: Sendable {
     let partnerID: String
     let marketID: String
-    /// How long each step of a merchant's review takes.
-    let reviewStep: Duration
-    /// Whether split money becomes withdrawable only at the next day turn after it was funded.
-    let releasesAtDayTurn: Bool
+    /// What its contract says.
+    var terms: BankTerms
 
-    var book = BankBook()
+    var book: BankBook
     var merchants: [String: BankMerchant] = [:]
     var accounts: [String: BankAccount] = [:]
     var cards: [String: BankCard] = [:]
     var orders: [String: BankOrder] = [:]
     var refunds: [String: BankRefund] = [:]
-    var splits: [String: JSON] = [:]
+    var splits: [String: BankSplit] = [:]
+    var freezes: [String: BankFreeze] = [:]
+    var suspense: [BankSuspense] = []
+    var assignments: [String: BankAssignment] = [:]
+    var payments: [String: BankPayment] = [:]
+    var batches: [String: BankBatch] = [:]
+    /// Files handed in, by the name they were handed in under, and by the bank's number once they were claimed.
+    var uploads: [String: [UInt8]] = [:]
+    var materials: [String: [UInt8]] = [:]
     var withdrawals: [String: BankWithdrawal] = [:]
     var instructions: [String: BankInstruction] = [:]
     var businessNumbers: [String: String] = [:]
@@ -77,6 +92,9 @@ struct BankMarket: Sendable {
     var rejectionRules: [(name: String, items: JSON)] = []
     var plannedReturns: [BankPlannedReturn] = []
     var balanceDifferences: [BusinessDate: [String: Fen]] = [:]
+    var fileEdits: [BankFileEdit] = []
+    /// The fault planted for the instruction being executed, which only its own operation knows how to have.
+    var wish: FaultRule?
     var snapshots: [BusinessDate: [[String]]] = [:]
     var files: [String: [CWP1File]] = [:]
     var effects: [BankEffect] = []
@@ -85,15 +103,19 @@ struct BankMarket: Sendable {
     /// The bank's number of the instruction being executed.
     var executing: String?
 
-    init(partnerID: String, marketID: String, reviewStep: Duration, releasesAtDayTurn: Bool) {
+    init(partnerID: String, marketID: String, terms: BankTerms = BankTerms()) {
         self.partnerID = partnerID
         self.marketID = marketID
-        self.reviewStep = reviewStep
-        self.releasesAtDayTurn = releasesAtDayTurn
+        self.terms = terms
+        book = BankBook(market: marketID)
         accounts[feeAccount] = BankAccount(kind: .fee, merchantNumber: nil)
+        accounts[marketingAccount] = BankAccount(kind: .marketing, merchantNumber: nil)
+        accounts[guaranteeAccount] = BankAccount(kind: .guarantee, merchantNumber: nil)
     }
 
     var feeAccount: String { marketID + "FEE001" }
+    var marketingAccount: String { marketID + "MKT001" }
+    var guaranteeAccount: String { marketID + "GUA001" }
     var depositAccount: String { marketID + "DEP001" }
     var suspenseAccount: String { marketID + "SUS001" }
     var masterAccount: String { marketID + "MST001" }
@@ -102,13 +124,13 @@ struct BankMarket: Sendable {
     mutating func nextNumber(_ prefix: String, _ now: Instant) -> String {
         counter += 1
         let digits = String(counter)
-        return prefix + BusinessDate(of: now).compact + marketID.suffix(6)
+        return prefix + bankDate(of: now).compact + marketID.suffix(6)
             + String(repeating: "0", count: max(0, 10 - digits.count)) + digits
     }
 
     /// Brings the books to the day of an instant: balances at every day's end are kept, and money falls free.
     mutating func turn(to now: Instant) {
-        let today = BusinessDate(of: now)
+        let today = bankDate(of: now)
         guard let last = bookDate, last < today else {
             bookDate = today
             return
@@ -116,6 +138,10 @@ struct BankMarket: Sendable {
         var day = last
         while day < today {
             snapshots[day] = balanceRows()
+            if terms.announcesFiles {
+                effects.append(
+                    .schedule(.announceFiles(day), at: day.advanced(by: 1).start + BankMarket.filesReadyAfter))
+            }
             for order in awaitingDayTurn { release(order) }
             awaitingDayTurn = []
             day = day.advanced(by: 1)
@@ -129,6 +155,11 @@ struct BankMarket: Sendable {
         do throws(BankRefusal) {
             if let question = try answer(question: request, now: now) { return question }
             if let known = try repeated(request) { return known }
+            if BankMarket.moneyMovements.contains(request.txnCode), isCutting(now), terms.refusesWhileCutting {
+                throw BankRefusal("100301", "the bank's date is turning")
+            }
+            book.context = BankContext(
+                type: request.txnCode, number: request.number, at: now, bankDate: bankDate(of: now))
             let bankNumber = nextNumber("B", now)
             executing = bankNumber
             defer { executing = nil }
@@ -147,7 +178,7 @@ struct BankMarket: Sendable {
             }
             let instruction = BankInstruction(
                 txnCode: request.txnCode, content: request.body, subject: subject, bankNumber: bankNumber,
-                bankDate: BusinessDate(of: now))
+                bankDate: bankDate(of: now))
             instructions[request.number] = instruction
             if let key = businessNumber(request) { businessNumbers[key] = request.number }
             return BankAnswer(
@@ -178,24 +209,46 @@ struct BankMarket: Sendable {
         case "REF.CREATE": field = "refundNo"
         case "SPLIT.CREATE": field = "splitBatchNo"
         case "WDR.CREATE": field = "wdrNo"
+        case "SETTLE.CONFIRM": field = "confirmNo"
+        case "SPLIT.REVERSE": field = "reverseNo"
+        case "FRZ.CREATE": field = "freezeNo"
+        case "FRZ.RELEASE": field = "releaseNo"
+        case "XFER.CREATE": field = "xferNo"
+        case "SUSP.ASSIGN": field = "assignNo"
+        case "BATCH.CREATE", "MCH.IMPORT": field = "batchNo"
         default: return nil
         }
         return request.body[field]?.string.map { request.txnCode + "|" + $0 }
     }
 
-    private mutating func perform(
+    mutating func perform(
         _ request: CWP1Request, now: Instant
     ) throws(BankRefusal) -> BankInstruction.Subject {
         let body = request.body
+        let number = request.number
         switch request.txnCode {
         case "MCH.OPEN", "MCH.RESUBMIT": return try openMerchant(body, now: now)
+        case "MCH.MODIFY": return try modifyMerchant(body)
         case "MCH.CLOSE": return try closeMerchant(body)
+        case "MCH.MATERIAL": return try claimMaterial(body, now: now)
         case "CARD.BIND", "CARD.CHANGE": return try bindCard(body, now: now)
         case "CARD.CONFIRM": return try confirmCard(body, now: now)
-        case "ORD.SYNC": return try syncOrder(body, number: request.number, now: now)
-        case "REF.CREATE": return try createRefund(body, number: request.number, now: now)
-        case "SPLIT.CREATE": return try createSplit(body, number: request.number, now: now)
-        case "WDR.CREATE": return try createWithdrawal(body, number: request.number, now: now)
+        case "CARD.UNBIND": return try unbindCard(body)
+        case "ORD.SYNC": return try syncOrder(body, number: number, now: now)
+        case "ORD.CANCEL": return try cancelOrder(body)
+        case "PAY.CREATE": return try createPayment(body, number: number, now: now)
+        case "PAY.CLOSE": return try closePayment(body)
+        case "REF.CREATE": return try createRefund(body, number: number, now: now)
+        case "SETTLE.CONFIRM": return try confirmSettlement(body)
+        case "SPLIT.CREATE": return try createSplit(body, number: number, now: now)
+        case "SPLIT.REVERSE": return try reverseSplit(body, number: number, now: now)
+        case "WDR.CREATE": return try createWithdrawal(body, number: number, now: now)
+        case "FRZ.CREATE": return try createFreeze(body)
+        case "FRZ.RELEASE": return try releaseFreeze(body)
+        case "XFER.CREATE": return try createTransfer(body)
+        case "SUSP.ASSIGN": return try assignSuspense(body)
+        case "SUSP.UNDO": return try undoSuspense(body)
+        case "BATCH.CREATE", "MCH.IMPORT": return try createBatch(body, now: now)
         default: throw BankRefusal("100006", "unknown txnCode")
         }
     }
@@ -203,11 +256,19 @@ struct BankMarket: Sendable {
     /// Goes on with something that fell due.
     mutating func happen(_ event: BankEvent, at now: Instant) {
         turn(to: now)
+        book.context = BankContext(type: "EVENT", number: "", at: now, bankDate: bankDate(of: now))
         switch event {
         case .advanceMerchant(let number): advanceMerchant(number, now: now)
         case .expireCard(let number): expireCard(number, now: now)
         case .finishWithdrawal(let number): finishWithdrawal(number, now: now)
         case .returnWithdrawal(let number): returnWithdrawal(number, now: now)
+        case .finishRefund(let number): finishRefund(number, now: now)
+        case .finishBatch(let number): finishBatch(number, now: now)
+        case .expirePayment(let number): expirePayment(number, now: now)
+        case .fundCollection(let number): fundCollection(number, now: now)
+        case .expireSignature(let number): expireSignature(number, now: now)
+        case .freeOrder(let number): freeOrder(number)
+        case .announceFiles(let day): announceFiles(day)
         }
     }
 

@@ -51,16 +51,99 @@ extension BankSimulator {
                 market.setFrozen(number, body["frozen"]?.bool ?? true)
             }
             guard isDone else { throw BankRefusal("100203", "no such merchant in that state") }
-        case "plant":
-            let account = try body.field("sub_acct")
-            let amount = try body.fen("amount_fen")
-            try change(body) { market, now in
-                let date = body["bank_date"]?.string.flatMap { BusinessDate($0) } ?? BusinessDate(of: now)
-                market.balanceDifferences[date, default: [:]][account, default: .zero] += amount
+        case "plant": try plant(body)
+        default: return try postOther(name, body)
+        }
+        return .json(["done": true])
+    }
+
+    /// What a bank does of itself, and what buyers and strangers do.
+    private func postOther(_ name: String, _ body: JSON) throws(BankRefusal) -> SimulatorResponse {
+        switch name {
+        case "sign":
+            let number = try body.field("merchant_no")
+            guard try change(body, { market, _ in market.sign(number) }) else {
+                throw BankRefusal("100203", "no merchant that has to sign")
             }
+        case "signed":
+            return .json([
+                "sub_acct": .string(
+                    try change(body) { market, now throws(BankRefusal) in try market.signAtBank(body, now: now) })
+            ])
+        case "transfers":
+            let amount = try body.fen("amount_fen")
+            guard amount > .zero else { throw BankRefusal("100001", "amount_fen is not above zero") }
+            return .json([
+                "bank_seq_no": .string(
+                    try change(body) { market, now throws(BankRefusal) in
+                        try market.receive(
+                            amount, payer: body["payer"]?.string, memo: body["memo"]?.string, now: now)
+                    })
+            ])
+        case "pay":
+            let number = try body.field("main_order_no")
+            try change(body) { market, now throws(BankRefusal) in try market.pay(number, now: now) }
+        case "reissue":
+            let (kind, date) = try BankSimulator.file(body)
+            guard try change(body, { market, _ in market.reissue(kind, date) }) else {
+                throw BankRefusal("100001", "no such file was issued")
+            }
+        case "keys": return try changeKeys(body)
         default: return .controlError(404, "no such control")
         }
         return .json(["done": true])
+    }
+
+    private static func file(_ body: JSON) throws(BankRefusal) -> (CWP1FileKind, BusinessDate) {
+        guard let kind = CWP1FileKind(rawValue: try body.field("type")),
+            let date = BusinessDate(try body.field("bank_date"))
+        else { throw BankRefusal("100001", "type or bank_date is unknown") }
+        return (kind, date)
+    }
+
+    /// Plants a difference: of a balance, or of a row of a file.
+    private func plant(_ body: JSON) throws(BankRefusal) {
+        guard let change = body["kind"]?.string, change != "balance" else {
+            let account = try body.field("sub_acct")
+            let amount = try body.fen("amount_fen")
+            try self.change(body) { market, now in
+                let date = body["bank_date"]?.string.flatMap { BusinessDate($0) } ?? market.bankDate(of: now)
+                market.balanceDifferences[date, default: [:]][account, default: .zero] += amount
+            }
+            return
+        }
+        let (kind, date) = try BankSimulator.file(body)
+        let edit: BankFileEdit.Change
+        switch change {
+        case "missing": edit = .missing
+        case "extra": edit = .extra(body["row"]?.array?.compactMap(\.string) ?? [])
+        case "amount": edit = .amount(try body.fen("amount_fen").value)
+        case "status": edit = .status(try body.field("status"))
+        default: throw BankRefusal("100001", "kind is unknown")
+        }
+        if case .extra(let row) = edit, row.count != kind.columns.count {
+            throw BankRefusal("100001", "row needs \(kind.columns.count) values")
+        }
+        let number = body["number"]?.string ?? ""
+        try self.change(body) { market, _ in
+            market.fileEdits.append(BankFileEdit(kind: kind, date: date, number: number, change: edit))
+        }
+    }
+
+    /// Makes a key, uses one, or forgets one.
+    private func changeKeys(_ body: JSON) throws(BankRefusal) -> SimulatorResponse {
+        if let serial = body["retire"]?.string {
+            guard state.withLock({ $0.keys.retire(serial) }) else { throw BankRefusal("100001", "no key to retire") }
+            return .json(["done": true])
+        }
+        if let serial = body["use"]?.string {
+            guard state.withLock({ $0.keys.use(serial) }) else { throw BankRefusal("100001", "no such key") }
+            return .json(["done": true])
+        }
+        guard let algorithm = CWP1Algorithm(rawValue: try body.field("algorithm")),
+            let key = state.withLock({ try? $0.keys.add(algorithm) })
+        else { throw BankRefusal("100001", "algorithm is unknown") }
+        return .json(["bank_serial": .string(key.serial), "bank_public_key_pem": .string(key.pair.publicPEM)])
     }
 
     /// Changes a market under the lock, then carries out what follows.
@@ -86,36 +169,53 @@ extension BankSimulator {
 
     private func register(_ body: JSON) throws(BankRefusal) -> SimulatorResponse {
         let marketID = try body.field("market_id")
-        let pem: String
-        guard let text = body["partner_public_key_pem"]?.string else {
-            throw BankRefusal("100001", "partner_public_key_pem is required")
-        }
-        pem = text
+        let partnerKeys = try BankSimulator.partnerKeys(body)
         let verifier: CWP1Verifier
-        do { verifier = try CWP1Verifier(keys: [.init(serial: try body.field("partner_serial"), pem: pem)]) } catch {
-            throw BankRefusal("100001", "partner_serial or partner_public_key_pem is no key")
+        let algorithm: CWP1Algorithm
+        do {
+            verifier = try CWP1Verifier(keys: partnerKeys)
+            algorithm = try CWP1Algorithm(ofPublicKeyPEM: partnerKeys[0].pem)
+        } catch {
+            throw BankRefusal("100001", "a key of the partner's is none")
         }
         let fresh = BankMarket(
-            partnerID: try body.field("partner_id"), marketID: marketID,
-            reviewStep: .seconds(body["review_step_seconds"]?.integer ?? 120),
-            releasesAtDayTurn: body["release"]?.string == "day_turn")
-        let registration = Registration(verifier: verifier, notifyURL: body["notify_url"]?.string)
+            partnerID: try body.field("partner_id"), marketID: marketID, terms: try BankTerms(reading: body))
+        let registration = Registration(
+            verifier: verifier, algorithm: algorithm, notifyURL: body["notify_url"]?.string,
+            addresses: (body["allowed_addresses"]?.array).map { Set($0.compactMap(\.string)) })
         let now = clock.now(of: marketID)
-        let market = state.withLock { state in
+        let (market, key) = state.withLock { state in
             // Registered again: new keys and address, the same books.
             var market = state.markets[marketID] ?? fresh
+            market.terms = fresh.terms
             // The books open today, so that even a day on which nothing happens has balances at its end.
             market.turn(to: now)
             state.markets[marketID] = market
             state.registrations[marketID] = registration
-            return market
+            return (market, state.keys.current(algorithm))
         }
         return .json([
-            "market_id": .string(marketID), "bank_serial": .string(BankSimulator.serial),
-            "bank_public_key_pem": .string(keys.publicPEM), "fee_account": .string(market.feeAccount),
+            "market_id": .string(marketID), "bank_serial": .string(key.serial),
+            "bank_public_key_pem": .string(key.pair.publicPEM), "fee_account": .string(market.feeAccount),
+            "marketing_account": .string(market.marketingAccount),
+            "guarantee_account": .string(market.guaranteeAccount),
             "deposit_account": .string(market.depositAccount), "suspense_account": .string(market.suspenseAccount),
             "master_account": .string(market.masterAccount),
         ])
+    }
+
+    /// One key under `partner_serial`, or two under `partner_keys` while the partner replaces one.
+    private static func partnerKeys(_ body: JSON) throws(BankRefusal) -> [CWP1Link.BankKey] {
+        var keys: [CWP1Link.BankKey] = []
+        for key in body["partner_keys"]?.array ?? [body] {
+            guard let pem = (key["pem"] ?? key["partner_public_key_pem"])?.string else {
+                throw BankRefusal("100001", "partner_public_key_pem is required")
+            }
+            keys.append(
+                .init(serial: try (key["serial"] == nil ? key.field("partner_serial") : key.field("serial")), pem: pem))
+        }
+        guard !keys.isEmpty else { throw BankRefusal("100001", "partner_keys is empty") }
+        return keys
     }
 
     private func credit(_ body: JSON) throws(BankRefusal) -> SimulatorResponse {

@@ -40,25 +40,49 @@ extension BankSimulator {
         }
     }
 
-    private func announce(_ marketID: String, _ txnCode: String, _ body: JSON, now: Instant) {
-        let hasListener = state.withLock { $0.registrations[marketID]?.notifyURL != nil }
-        guard hasListener else { return }
-        let number = state.withLock { state in
-            state.notifyCounter += 1
-            return state.notifyCounter
+    /// Carries out what a market wants done, and waits until what it says was heard, or was not, once.
+    func carryFirst(out effects: [BankEffect], of marketID: String, now: Instant) async {
+        for effect in effects {
+            guard case .notify(let txnCode, let body) = effect else {
+                carry(out: [effect], of: marketID, now: now)
+                continue
+            }
+            guard let notification = notification(marketID, txnCode, body, now: now) else { continue }
+            if await !send(notification, at: now) {
+                var again = notification
+                again.attempt += 1
+                schedule(again, at: now + BankSimulator.resendInterval)
+            }
         }
-        let digits = String(number)
-        var notification = BankNotification(
-            marketID: marketID, txnCode: txnCode,
-            notifyID: "N" + BusinessDate(of: now).compact + String(repeating: "0", count: max(0, 12 - digits.count))
-                + digits,
-            body: body)
+    }
+
+    /// A notification with a number of its own; nil when nobody listens.
+    private func notification(
+        _ marketID: String, _ txnCode: String, _ body: JSON, now: Instant
+    ) -> BankNotification? {
+        state.withLock { state -> BankNotification? in
+            guard state.registrations[marketID]?.notifyURL != nil else { return nil }
+            state.notifyCounter += 1
+            let digits = String(state.notifyCounter)
+            return BankNotification(
+                marketID: marketID, txnCode: txnCode,
+                notifyID: "N" + BusinessDate(of: now).compact
+                    + String(repeating: "0", count: max(0, 12 - digits.count)) + digits,
+                body: body)
+        }
+    }
+
+    private func announce(_ marketID: String, _ txnCode: String, _ body: JSON, now: Instant) {
+        guard var notification = notification(marketID, txnCode, body, now: now) else { return }
         let rule = faults.take(txnCode, merchant: marketID, serial: body["origReqSeqNo"]?.string)
         notification.fault = rule?.fault
         var copies = 1
         var at = now
         switch rule?.fault {
         case "drop": return
+        case "concurrent":
+            return sendTogether(
+                notification, Int(clamping: rule?.parameters["copies"]?.integer ?? 2), at: now)
         case "duplicate": copies = Int(clamping: rule?.parameters["copies"]?.integer ?? 2)
         case "late": at = now + .seconds(rule?.parameters["seconds"]?.integer ?? 600)
         case "out_of_order":
@@ -68,6 +92,15 @@ extension BankSimulator {
         }
         let released = state.withLock { $0.held.removeValue(forKey: marketID) ?? [] }
         for notification in Array(repeating: notification, count: copies) + released { schedule(notification, at: at) }
+    }
+
+    /// Sends copies at the same moment.
+    private func sendTogether(_ notification: BankNotification, _ copies: Int, at: Instant) {
+        clock.schedule(notification.marketID, at: at) { [unowned self] at in
+            await withTaskGroup(of: Bool.self) { group in
+                for _ in 0..<max(1, copies) { group.addTask { await self.send(notification, at: at) } }
+            }
+        }
     }
 
     private func schedule(_ notification: BankNotification, at: Instant) {
@@ -82,11 +115,11 @@ extension BankSimulator {
 
     /// Sends a notification once; whether it was answered as it should be.
     private func send(_ notification: BankNotification, at: Instant) async -> Bool {
-        let found = state.withLock { state -> (url: String, partnerID: String)? in
-            guard let url = state.registrations[notification.marketID]?.notifyURL,
+        let found = state.withLock { state -> (url: String, partnerID: String, signer: CWP1Signer)? in
+            guard let registration = state.registrations[notification.marketID], let url = registration.notifyURL,
                 let market = state.markets[notification.marketID]
             else { return nil }
-            return (url, market.partnerID)
+            return (url, market.partnerID, state.keys.current(registration.algorithm).signer)
         }
         guard let found else { return true }
         let body = CWP1Notification(
@@ -96,7 +129,7 @@ extension BankSimulator {
         let real = SimulatorClock.realNow()
         let path = found.url.split(separator: "://", maxSplits: 1).last.map { $0.drop { $0 != "/" } } ?? "/"
         guard
-            var headers = try? signer.headers(
+            var headers = try? found.signer.headers(
                 for: .request(
                     path: String(path.prefix { $0 != "?" }), partnerID: found.partnerID,
                     txnCode: notification.txnCode, number: notification.notifyID),

@@ -12,17 +12,25 @@ import Synchronization
 ///   `system_error`, `reject` (`ret_code`);
 /// - any txnCode, executed: `execute_no_answer`, `execute_silence` (`seconds`), `execute_http_500`,
 ///   `execute_system_error`, `bad_signature`, `no_signature`, `stale_time`; `business_failed` (`ret_code`) is recorded;
-/// - `WDR.CREATE`: `failed` (ends FAILED), `processing` (never ends);
+///   `execute_late` (`seconds`) drops the connection and executes later; `notify_first` sends what it has to say before
+///   it answers;
+/// - `WDR.CREATE`: `failed` (ends FAILED), `processing` (never ends), `returned` (`days`);
+/// - `REF.CREATE`: `delayed`, `uncertain`, `to_confirm` (each ends well after `seconds`), `processing`, `failed`;
+/// - `SPLIT.CREATE`: `part_failed` (the first item); `BATCH.CREATE`, `MCH.IMPORT`: `part_success` (but the first row);
 /// - `TXN.QUERY` (`match.serial` is the instruction's number): `not_found`, `processing`;
-/// - `FILE.APPLY`, `FILE.GET`, `FILE.OK` (`match.serial` is the type, such as `PAY`): `generating`; `missing`,
-///   `truncated`, `wrong_digest`, `html`;
-/// - `WDR.NOTIFY` and the like: `drop`, `duplicate` (`copies`), `late` (`seconds`), `out_of_order`, `bad_signature`,
-///   `stale_time`.
+/// - `FILE.APPLY`, `FILE.GET`, `FILE.OK` (`match.serial` is the type, such as `PAY`): `generating`, `no_file`; `missing`,
+///   `truncated`, `wrong_digest`, `wrong_total`, `html`;
+/// - `WDR.NOTIFY` and the like: `drop`, `duplicate` (`copies`), `concurrent` (`copies`), `late` (`seconds`),
+///   `out_of_order`, `bad_signature`, `stale_time`.
 public final class BankSimulator: Service {
     /// A market and who may speak for it.
     struct Registration: Sendable {
         let verifier: CWP1Verifier
+        /// How it signs, and is signed to.
+        let algorithm: CWP1Algorithm
         let notifyURL: String?
+        /// From where it may call; nil for anywhere.
+        let addresses: Set<String>?
     }
 
     struct State: Sendable {
@@ -32,17 +40,13 @@ public final class BankSimulator: Service {
         /// Notifications held back until the next one of their market.
         var held: [String: [BankNotification]] = [:]
         var notifyCounter = 0
+        var keys: BankKeys
     }
 
-    /// The serial number of the bank's key.
-    public static let serial = "BANK0001"
-
-    let keys: CWP1KeyPair
-    let signer: CWP1Signer
     let clock: SimulatorClock
     let faults: FaultRules
     let client: HTTPClient
-    let state = Mutex(State())
+    let state: Mutex<State>
     private let host: String
     private let port: Int
     private let server = Mutex<SimulatorServer?>(nil)
@@ -57,8 +61,7 @@ public final class BankSimulator: Service {
         self.host = host
         self.port = port
         self.client = client
-        keys = try CWP1KeyPair()
-        signer = try CWP1Signer(serial: BankSimulator.serial, privateKeyPEM: keys.privatePEM)
+        state = Mutex(State(keys: try BankKeys()))
         clock = SimulatorClock()
         faults = FaultRules()
         server.withLock { server in
@@ -85,15 +88,16 @@ public final class BankSimulator: Service {
     private func respond(to request: SimulatorRequest) async -> SimulatorResponse {
         if request.path.hasPrefix("/control/") { return await control(request) }
         if request.method == "GET", request.path.hasPrefix("/out/") { return download(request) }
+        if request.method == "PUT", request.path.hasPrefix(CWP1Request.uploadPath + "/") { return upload(request) }
         guard request.method == "POST", request.path.hasSuffix(CWP1Request.path) else {
             return .controlError(404, "no such path")
         }
-        return gateway(request)
+        return await gateway(request)
     }
 
     // MARK: - The gateway
 
-    private func gateway(_ http: SimulatorRequest) -> SimulatorResponse {
+    private func gateway(_ http: SimulatorRequest) async -> SimulatorResponse {
         guard let asked = try? CWP1Request(parsing: http.body) else { return .controlError(400, "no CWP/1 envelope") }
         let now = clock.now(of: asked.marketID)
         let request: CWP1Request
@@ -104,15 +108,16 @@ public final class BankSimulator: Service {
         }
         let serial: String?
         switch asked.txnCode {
-        case "FILE.APPLY": serial = request.body["type"]?.string
+        case "FILE.APPLY", "FILE.LIST": serial = request.body["type"]?.string
         case "TXN.QUERY": serial = request.body["origReqSeqNo"]?.string
         default: serial = asked.number
         }
-        let rule = faults.take(
-            asked.txnCode, merchant: asked.marketID, serial: serial,
-            amount: (request.body["amt"] ?? request.body["totalAmt"])?.string.flatMap { Fen(yuan: $0) })
-        if let rule, let response = unexecuted(rule, asked, now: now) { return response }
-        let result = execute(request, now: now, rule: rule)
+        let amount = (request.body["amt"] ?? request.body["totalAmt"])?.string.flatMap { Fen(yuan: $0) }
+        let planted = faults.take(asked.txnCode, merchant: asked.marketID, serial: serial, amount: amount)
+        let hasMagic = state.withLock { $0.markets[asked.marketID]?.terms.hasMagicAmounts ?? false }
+        let rule = planted ?? (hasMagic ? BankMagic.rule(asked.txnCode, amount: amount) : nil)
+        if let rule, let response = unexecuted(rule, request, now: now) { return response }
+        let result = await execute(request, now: now, rule: rule)
         return answer(result, to: asked, now: now, fault: rule)
     }
 
@@ -123,6 +128,9 @@ public final class BankSimulator: Service {
                 ? state.registrations[request.marketID] : nil
         }
         guard let registration else { throw BankRefusal("100003", "unknown market") }
+        guard registration.addresses?.contains(http.remote) ?? true else {
+            throw BankRefusal("100008", "the caller's address is not listed")
+        }
         let now = SimulatorClock.realNow()
         let headers: CWP1Headers
         do throws(CWP1Rejection) {
@@ -140,20 +148,23 @@ public final class BankSimulator: Service {
         }
         guard request.number.utf8.count <= 64 else { throw BankRefusal("100001", "reqSeqNo is too long") }
         guard let wrapped = headers.encryptionKey else { return request }
-        do {
-            let key = try CWP1SessionKey(wrapped: wrapped, privateKeyPEM: keys.privatePEM)
+        // The header does not say which of the bank's keys it is for: two are valid while one replaces the other.
+        let keys = state.withLock { $0.keys.all(registration.algorithm) }
+        for key in keys {
+            guard let session = try? CWP1SessionKey(wrapped: wrapped, privateKeyPEM: key.pair.privatePEM),
+                let body = try? BankSimulator.opened(request.body, session)
+            else { continue }
             var opened = request
-            opened.body = try BankSimulator.opened(request.body, key)
+            opened.body = body
             return opened
-        } catch {
-            throw BankRefusal("100007", "a field does not decrypt")
         }
+        throw BankRefusal("100007", "a field does not decrypt")
     }
 
     /// A body with its encrypted fields in clear.
     private static func opened(_ value: JSON, _ key: CWP1SessionKey) throws -> JSON {
         switch value {
-        case .string(let text) where text.hasPrefix(CWP1SessionKey.prefix): .string(try key.open(text))
+        case .string(let text) where CWP1SessionKey.isSealed(text): .string(try key.open(text))
         case .array(let elements): .array(try elements.map { try opened($0, key) })
         case .object(let members): .object(try members.map { .init($0.name, try opened($0.value, key)) })
         default: value
@@ -180,32 +191,40 @@ public final class BankSimulator: Service {
         case "processing" where request.txnCode == "TXN.QUERY":
             let body: JSON = ["status": "PROCESSING", "finishBy": .string((now + .seconds(1800)).shanghaiCompact)]
             return answer(BankAnswer(body: body), to: request, now: now, fault: nil)
+        case "execute_late":
+            let at = now + .seconds(rule.parameters["seconds"]?.integer ?? 600)
+            clock.schedule(request.marketID, at: at) { [unowned self] at in
+                _ = await execute(request, now: at, rule: nil)
+            }
+            return .drop
+        case "no_file":
+            return answer(BankAnswer(body: ["status": "EMPTY", "files": []]), to: request, now: now, fault: nil)
         case "generating":
             return answer(BankAnswer(body: ["status": "GENERATING"]), to: request, now: now, fault: nil)
         default: return nil
         }
     }
 
-    private func execute(_ request: CWP1Request, now: Instant, rule: FaultRule?) -> BankAnswer {
+    private func execute(_ request: CWP1Request, now: Instant, rule: FaultRule?) async -> BankAnswer {
         let failure: BankRefusal? =
             rule?.fault == "business_failed"
             ? BankRefusal(rule?.parameters["ret_code"]?.string ?? "300001", "failed on demand") : nil
         let (result, effects) = state.withLock { state -> (BankAnswer, [BankEffect]) in
-            let result = state.markets[request.marketID]?.execute(request, now: now, failing: failure)
-            if let number = request.body["wdrNo"]?.string {
-                if rule?.fault == "failed" {
-                    state.markets[request.marketID]?.withdrawals[number]?.willFail = true
-                }
+            guard var market = state.markets.removeValue(forKey: request.marketID) else {
+                return (BankAnswer(code: "100003"), [])
             }
-            return (result ?? BankAnswer(code: "100003"), state.markets[request.marketID]?.takeEffects() ?? [])
+            market.wish = rule
+            let result = market.execute(request, now: now, failing: failure)
+            market.wish = nil
+            let effects = market.takeEffects()
+            state.markets[request.marketID] = market
+            return (result, effects)
         }
-        // An instruction that stays in process for ever has no event that would finish it.
-        carry(
-            out: rule?.fault == "processing"
-                ? effects.filter {
-                    if case .schedule(.finishWithdrawal, _) = $0 { false } else { true }
-                } : effects,
-            of: request.marketID, now: now)
+        if rule?.fault == "notify_first" {
+            await carryFirst(out: effects, of: request.marketID, now: now)
+        } else {
+            carry(out: effects, of: request.marketID, now: now)
+        }
         return result
     }
 
@@ -221,8 +240,12 @@ public final class BankSimulator: Service {
         }
         let real = SimulatorClock.realNow()
         let spoiled = fault?.fault == "execute_system_error"
+        let (bankDate, signer) = state.withLock { state in
+            let algorithm = state.registrations[request.marketID]?.algorithm ?? .rsaSHA256
+            return (state.markets[request.marketID]?.bankDate(of: now), state.keys.current(algorithm).signer)
+        }
         let body = CWP1Response(
-            to: request, bankNumber: answer.bankNumber, bankDate: BusinessDate(of: now), at: real,
+            to: request, bankNumber: answer.bankNumber, bankDate: bankDate ?? BusinessDate(of: now), at: real,
             returnCode: CWP1ReturnCode(spoiled ? "900001" : answer.code), message: spoiled ? "系统繁忙" : answer.message,
             isDuplicate: answer.isDuplicate, body: answer.body
         ).bytes
@@ -236,30 +259,5 @@ public final class BankSimulator: Service {
         var fields: [(name: String, value: String)] = headers.fields.map { (name: $0.0, value: $0.1) }
         if fault?.fault == "no_signature" { fields = [] }
         return .answer(status: 200, headers: fields + [("content-type", "application/json; charset=utf-8")], body: body)
-    }
-
-    // MARK: - Files
-
-    private func download(_ request: SimulatorRequest) -> SimulatorResponse {
-        let parts = request.pathParts
-        guard parts.count == 4,
-            let file = state.withLock({ $0.markets[parts[1]]?.file(date: parts[2], name: parts[3]) }),
-            let bytes = try? file.bytes(), let ok = try? file.ok()
-        else { return .controlError(404, "no such file") }
-        let isOK = parts[3] == file.okName
-        let fault = faults.take(isOK ? "FILE.OK" : "FILE.GET", merchant: parts[1], serial: file.kind.rawValue)?.fault
-        switch fault {
-        case "missing": return .controlError(404, "no such file")
-        case "truncated": return .answer(status: 200, headers: [], body: Array(bytes.prefix(bytes.count * 2 / 3)))
-        case "wrong_digest":
-            return .answer(status: 200, headers: [], body: isOK ? BankSimulator.spoiled(ok) : bytes + [0x0A])
-        case "html": return .answer(status: 200, headers: [], body: Array("<html></html>".utf8))
-        default: return .answer(status: 200, headers: [], body: isOK ? ok : bytes)
-        }
-    }
-
-    private static func spoiled(_ ok: [UInt8]) -> [UInt8] {
-        guard let members = (try? JSON(parsing: ok))?.members else { return [] }
-        return JSON.object(members.map { $0.name == "sha256" ? .init("sha256", "00") : $0 }).bytes
     }
 }

@@ -16,12 +16,17 @@ public struct AlipayRequest: Sendable {
     ///   - appID: Our application.
     ///   - now: The real time; written on a Shanghai wall clock.
     ///   - notifyURL: Where Alipay sends notifications.
-    public init(method: String, content: JSON, appID: String, now: Instant, notifyURL: String? = nil) {
+    ///   - certificateFields: ``AlipayKeys/requestFields``: what certificate mode adds.
+    public init(
+        method: String, content: JSON, appID: String, now: Instant, notifyURL: String? = nil,
+        certificateFields: [URLForm.Field] = []
+    ) {
         var parameters: [URLForm.Field] = [
             .init("timestamp", now.shanghaiWallClock), .init("app_id", appID), .init("method", method),
             .init("charset", "utf-8"), .init("format", "json"), .init("version", "1.0"), .init("sign_type", "RSA2"),
         ]
         if let notifyURL { parameters.append(.init("notify_url", notifyURL)) }
+        parameters += certificateFields
         parameters.append(.init("biz_content", content.text))
         self.init(parameters: parameters)
     }

@@ -12,6 +12,8 @@ public struct AlipayResponse: Sendable {
         case unsigned
         /// A `sign` that is not Alipay's over the node.
         case badSignature
+        /// Signed under an `alipay_cert_sn` that is none of the link's certificates.
+        case unknownCertificate
     }
 
     /// The node's value.
@@ -27,7 +29,7 @@ public struct AlipayResponse: Sendable {
     ///
     /// The signed text is the node's value as it stands in the body (slashes arrive as `\/`), found by a scan that knows
     /// strings and escapes; what stands beside it (`alipay_cert_sn` in certificate mode) is not signed.
-    public init(verifying body: [UInt8], method: String, key: RSAVerifier) throws(Defect) {
+    public init(verifying body: [UInt8], method: String, keys: AlipayKeys) throws(Defect) {
         guard !body.isEmpty else { throw .empty }
         var scanner = TopLevelScanner(bytes: body)
         guard let members = scanner.members() else { throw .malformed }
@@ -36,7 +38,16 @@ public struct AlipayResponse: Sendable {
         guard let signRange = members["sign"], case .string(let sign)? = try? JSON(parsing: body[signRange]) else {
             throw .unsigned
         }
-        guard key.isValid(base64: sign, for: body[range]) else { throw .badSignature }
+        var certificate: String?
+        if let range = members["alipay_cert_sn"] {
+            guard case .string(let serial)? = try? JSON(parsing: body[range]) else { throw .malformed }
+            certificate = serial
+        }
+        switch keys.isValid(base64: sign, for: body[range], certificate: certificate) {
+        case true?: break
+        case false?: throw .badSignature
+        case nil: throw .unknownCertificate
+        }
         guard let node = try? JSON(parsing: body[range]), let code = node["code"]?.string else { throw .malformed }
         self.node = node
         self.code = code
@@ -45,10 +56,15 @@ public struct AlipayResponse: Sendable {
     }
 
     /// Writes a signed answer as the gateway does, slashes escaped: what the simulator sends.
-    public static func body(node: JSON, name: String, signer: RSASigner) throws -> [UInt8] {
+    ///
+    /// - Parameter certificate: The signer's `alipay_cert_sn`, in certificate mode.
+    public static func body(
+        node: JSON, name: String, signer: RSASigner, certificate: String? = nil
+    ) throws -> [UInt8] {
         let value = Array(node.text.replacing("/", with: "\\/").utf8)
         let sign = try signer.base64Signature(of: value)
-        return Array("{\"\(name)\":".utf8) + value + Array(",\"sign\":\"\(sign)\"}".utf8)
+        let serial = certificate.map { ",\"alipay_cert_sn\":\"\($0)\"" } ?? ""
+        return Array("{\"\(name)\":".utf8) + value + Array("\(serial),\"sign\":\"\(sign)\"}".utf8)
     }
 }
 

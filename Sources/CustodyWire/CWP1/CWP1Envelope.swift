@@ -4,6 +4,8 @@ import CustodyDomain
 public struct CWP1Request: Hashable, Sendable {
     /// The path every request is posted to, below the link's base.
     public static let path = "/custody/v1/gateway"
+    /// The path below which files are handed in by PUT: market, then a name that a signed message gives with their digest.
+    public static let uploadPath = "/custody/v1/uploads"
 
     /// The operation, such as `WDR.CREATE`.
     public var txnCode: String

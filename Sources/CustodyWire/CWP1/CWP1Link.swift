@@ -4,7 +4,7 @@ public struct CWP1Link: Codable, Hashable, Sendable {
     public struct BankKey: Codable, Hashable, Sendable {
         /// The serial number that answers and notifications name (`X-Cust-Serial`).
         public var serial: String
-        /// The RSA public key in PEM.
+        /// The public key in PEM, of RSA's or SM2's.
         public var pem: String
 
         /// Makes a key.
@@ -22,7 +22,7 @@ public struct CWP1Link: Codable, Hashable, Sendable {
     public var marketID: String
     /// The serial number under which the bank knows our key.
     public var partnerSerial: String
-    /// Our RSA private key in PEM. Secret.
+    /// Our private key in PEM, of RSA's or SM2's: it says how we sign. Secret.
     public var partnerPrivateKeyPEM: String
     /// The bank's keys; personal fields are encrypted to the first.
     public var bankKeys: [BankKey]

@@ -1,19 +1,4 @@
-import Crypto
 import CustodyDomain
-import Foundation
-
-/// How CWP/1 messages are signed (`X-Cust-Alg`). A bank that demands another algorithm gets another case.
-public enum CWP1Algorithm: String, CaseIterable, Hashable, Sendable {
-    /// RSASSA-PKCS1-v1_5 with SHA-256; fields under AES-256-GCM.
-    case rsaSHA256 = "RSA-SHA256"
-
-    /// The digest of a body in lower-case hexadecimal.
-    func digest(of body: [UInt8]) -> String {
-        switch self {
-        case .rsaSHA256: hexadecimal(SHA256.hash(data: body))
-        }
-    }
-}
 
 /// Which message is signed: what the signature binds besides the bytes of the body.
 public enum CWP1Subject: Hashable, Sendable {
@@ -23,7 +8,11 @@ public enum CWP1Subject: Hashable, Sendable {
     case response(status: Int, partnerID: String, txnCode: String, number: String)
 
     /// The bytes under the signature.
-    public func stringToSign(algorithm: CWP1Algorithm, time: String, nonce: String, body: [UInt8]) -> String {
+    ///
+    /// - Throws: ``CWP1Rejection/unsupportedAlgorithm`` when the system's OpenSSL lacks the digest.
+    public func stringToSign(
+        algorithm: CWP1Algorithm, time: String, nonce: String, body: [UInt8]
+    ) throws(CWP1Rejection) -> String {
         let lines: [String]
         switch self {
         case .request(let path, let partnerID, let txnCode, let number):
@@ -31,7 +20,7 @@ public enum CWP1Subject: Hashable, Sendable {
         case .response(let status, let partnerID, let txnCode, let number):
             lines = ["CWP1-RSP", algorithm.rawValue, String(status), partnerID, txnCode, number]
         }
-        return (lines + [time, nonce, algorithm.digest(of: body)]).map { $0 + "\n" }.joined()
+        return (lines + [time, nonce, try algorithm.digest(of: body)]).map { $0 + "\n" }.joined()
     }
 }
 
@@ -112,13 +101,17 @@ public enum CWP1Rejection: String, Error, CaseIterable, Hashable, Sendable {
 
 /// Signs CWP/1 messages with one key.
 public struct CWP1Signer: Sendable {
-    private let serial: String
-    private let signer: RSASigner
+    /// The key's number, as the other side knows it.
+    public let serial: String
+    /// How it signs: the kind of its key says so.
+    public var algorithm: CWP1Algorithm { key.algorithm }
 
-    /// Reads the private key once.
+    private let key: CWP1PrivateKey
+
+    /// Reads the private key once: of RSA's or SM2's, in PEM.
     public init(serial: String, privateKeyPEM: String) throws {
         self.serial = serial
-        signer = try RSASigner(pem: privateKeyPEM)
+        key = try CWP1PrivateKey(pem: privateKeyPEM)
     }
 
     /// The header fields that sign a message.
@@ -127,10 +120,10 @@ public struct CWP1Signer: Sendable {
         encryptionKey: String? = nil
     ) throws -> CWP1Headers {
         let time = now.shanghaiCompactMilliseconds
-        let text = subject.stringToSign(algorithm: .rsaSHA256, time: time, nonce: nonce, body: body)
+        let text = try subject.stringToSign(algorithm: algorithm, time: time, nonce: nonce, body: body)
         return CWP1Headers(
-            algorithm: .rsaSHA256, serial: serial, time: time, nonce: nonce,
-            signature: try signer.base64Signature(of: Array(text.utf8)), encryptionKey: encryptionKey
+            algorithm: algorithm, serial: serial, time: time, nonce: nonce,
+            signature: try key.base64Signature(of: Array(text.utf8)), encryptionKey: encryptionKey
         )
     }
 
@@ -146,24 +139,27 @@ public struct CWP1Verifier: Sendable {
     /// How far the two clocks may differ.
     public static let window: Duration = .seconds(300)
 
-    private let keys: [String: RSAVerifier]
+    private let keys: [String: CWP1PublicKey]
 
-    /// Reads the keys once; a serial number named twice is refused.
+    /// Reads the keys once, of RSA's or SM2's; a serial number named twice is refused.
     public init(keys: [CWP1Link.BankKey]) throws {
-        self.keys = try Dictionary(keys.map { ($0.serial, try RSAVerifier(pem: $0.pem)) }) { _, _ in
+        self.keys = try Dictionary(keys.map { ($0.serial, try CWP1PublicKey(pem: $0.pem)) }) { _, _ in
             throw CWP1Rejection.unknownSerial
         }
     }
 
     /// Returns if the signature over the raw bytes is right and fresh.
+    ///
+    /// The key says how it must be signed: a header that names another algorithm is refused.
     public func verify(
         _ headers: CWP1Headers, of subject: CWP1Subject, body: [UInt8], at now: Instant
     ) throws(CWP1Rejection) {
         guard let key = keys[headers.serial] else { throw .unknownSerial }
+        guard key.algorithm == headers.algorithm else { throw .unsupportedAlgorithm }
         guard headers.time.utf8.count == 17, let time = Instant(text: headers.time) else { throw .staleTime }
         guard now - time <= CWP1Verifier.window, time - now <= CWP1Verifier.window else { throw .staleTime }
         guard headers.nonce.utf8.count == 32, headers.nonce.utf8.allSatisfy(isHexadecimal) else { throw .badNonce }
-        let text = subject.stringToSign(
+        let text = try subject.stringToSign(
             algorithm: headers.algorithm, time: headers.time, nonce: headers.nonce, body: body
         )
         guard key.isValid(base64: headers.signature, for: Array(text.utf8)) else { throw .badSignature }

@@ -33,7 +33,7 @@ extension Alipay {
             guard ZipArchive.isZip(StatementFile(answer.body)) else {
                 return .unknown(Doubt(.malformedAnswer, "no zip file"))
             }
-            return .answered(.file(name: "\(link.sellerID)_\(date.compact).csv.zip", bytes: answer.body))
+            return .answered(.file(name: "\(gateway.link.sellerID)_\(date.compact).csv.zip", bytes: answer.body))
         } catch {
             return .unknown(error)
         }

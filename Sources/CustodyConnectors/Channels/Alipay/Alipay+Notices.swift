@@ -2,13 +2,14 @@ import CustodyDomain
 import CustodyWire
 
 extension Alipay {
-    /// Reads a notification that ``AlipayNotify/verify(body:link:)`` accepted when it came in.
+    /// Reads a notification that ``AlipayNotify/verify(body:link:now:)`` accepted when it came in.
     ///
     /// One with `out_biz_no` is about that refund; its `refund_fee` sums all refunds so far and is no refund's amount.
     public func notice(in body: [UInt8]) throws(Doubt) -> ChannelNotice {
         guard let form = try? URLForm.decode(body) else { throw Doubt(.malformedAnswer, "no form") }
         var fields: [String: String] = [:]
         for field in form { fields[field.name] = field.value }
+        if let message = fields["msg_method"], !message.isEmpty { return .other(message) }
         guard let type = fields["notify_type"] else { throw Doubt(.malformedAnswer, "no notify_type") }
         guard type == "trade_status_sync" else { return .other(type) }
         guard let paymentSerial = fields["out_trade_no"], !paymentSerial.isEmpty,

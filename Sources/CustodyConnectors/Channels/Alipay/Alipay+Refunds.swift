@@ -48,7 +48,7 @@ extension Alipay {
                     refundNumber: nil,
                     amount: node["refund_amount"]?.string.flatMap { Fen(yuan: $0) },
                     succeededAt: node["gmt_refund_pay"]?.string.flatMap { Instant(text: $0) }))
-        case .refused(let refusal) where refusal.code == AlipayGateway.tradeNotExist: return .answered(absent)
+        case .refused(let refusal) where refusal.code == AlipayCodes.tradeNotExist: return .answered(absent)
         case .refused(let refusal): return .refused(refusal)
         case .unknown(let doubt): return .unknown(doubt)
         }

@@ -1,25 +1,27 @@
 import CustodyDomain
 import CustodyWire
 
-/// One exchange with the gateway, and what its codes mean.
+/// One exchange with the gateway, and what its answer means.
 struct AlipayGateway: Sendable {
-    /// Alipay has no such order.
-    static let tradeNotExist = "ACQ.TRADE_NOT_EXIST"
-    /// The order's state does not allow the operation.
-    static let stateForbids: Set<String> = [
-        "ACQ.TRADE_STATUS_ERROR", "ACQ.REASON_TRADE_STATUS_INVALID", "ACQ.REASON_ILLEGAL_STATUS",
-        "ACQ.TRADE_HAS_SUCCESS", "ACQ.TRADE_HAS_FINISHED", "ACQ.TRADE_HAS_CLOSE",
-    ]
-
-    let url: String
-    let appID: String
-    let signer: RSASigner
-    let verifier: RSAVerifier
+    let link: AlipayLink
+    let keys: AlipayKeys
     let outbound: Outbound
     let clock: @Sendable () -> Instant
 
+    /// Makes a gateway of a link whose keys are sound.
+    ///
+    /// - Parameter clock: The real time, for the requests' timestamps and the certificates' validity.
+    init(link: AlipayLink, outbound: Outbound, clock: @escaping @Sendable () -> Instant) throws(AlipayLink.Defect) {
+        keys = try AlipayKeys(link: link, now: clock())
+        self.link = link
+        self.outbound = outbound
+        self.clock = clock
+    }
+
     func request(_ method: String, _ content: JSON, notifyURL: String? = nil) -> AlipayRequest {
-        AlipayRequest(method: method, content: content, appID: appID, now: clock(), notifyURL: notifyURL)
+        AlipayRequest(
+            method: method, content: content, appID: link.appID, now: clock(), notifyURL: notifyURL,
+            certificateFields: keys.requestFields)
     }
 
     /// Calls a method and returns the node of a successful answer.
@@ -29,13 +31,13 @@ struct AlipayGateway: Sendable {
 
     /// Signs and sends a request once.
     func send(_ request: AlipayRequest, method: String) async -> Reply<JSON> {
-        guard let signed = try? request.signed(by: signer) else {
+        guard let signed = try? request.signed(by: keys.signer) else {
             return .refused(Refusal(code: "NOT_SIGNED", message: "the private key does not sign"))
         }
         let answer: Outbound.Answer
         do {
             answer = try await outbound.call(
-                "POST", "\(url)?\(signed.query)",
+                "POST", "\(link.gatewayURL)?\(signed.query)",
                 headers: [
                     ("Content-Type", "application/x-www-form-urlencoded;charset=utf-8"),
                     ("Accept", "application/json"), ("User-Agent", "custody"),
@@ -53,7 +55,7 @@ struct AlipayGateway: Sendable {
         }
         do {
             return Self.meaning(
-                of: try AlipayResponse(verifying: answer.body, method: method, key: verifier), to: method)
+                of: try AlipayResponse(verifying: answer.body, method: method, keys: keys), to: method)
         } catch {
             switch error {
             case .empty: return .unknown(Doubt(.malformedAnswer, "empty"))
@@ -61,6 +63,7 @@ struct AlipayGateway: Sendable {
             case .noNode: return .unknown(Doubt(.malformedAnswer, "no node"))
             case .unsigned: return .unknown(Doubt(.badSignature, "unsigned"))
             case .badSignature: return .unknown(Doubt(.badSignature))
+            case .unknownCertificate: return .unknown(Doubt(.badSignature, "unknown certificate"))
             }
         }
     }

@@ -1,14 +1,87 @@
 import CustodyDomain
 import CustodyWire
 
-/// Daily files.
+/// Batches and daily files.
 extension CWP1Custodian {
+    /// MCH.IMPORT.
+    public func importSubMerchants(_ batch: BatchSubmission, serial: String) async -> Reply<CustodianBatch> {
+        await submit(.importSubMerchants, batch, serial: serial)
+    }
+
+    /// BATCH.CREATE.
+    public func submitBatch(_ batch: BatchSubmission, serial: String) async -> Reply<CustodianBatch> {
+        await submit(.submitBatch, batch, serial: serial)
+    }
+
+    private func submit(
+        _ operation: CustodianOperation, _ batch: BatchSubmission, serial: String
+    ) async -> Reply<CustodianBatch> {
+        await exchange(
+            operation, serial: serial,
+            body: [
+                "batchNo": .string(batch.number), "type": .string(batch.kind.word), "fileId": .string(batch.file),
+                "records": JSON(batch.recordCount), "amt": .string(batch.amount.yuan),
+                "digest": .string(batch.digest),
+            ]
+        ).reading(CWP1Custodian.batch)
+    }
+
+    /// BATCH.QUERY.
+    public func queryBatch(number: String, serial: String) async -> Reply<CustodianBatch> {
+        await exchange(.queryBatch, serial: serial, body: ["batchNo": .string(number)]).reading(CWP1Custodian.batch)
+    }
+
+    private static func batch(_ response: CWP1Response) throws(Doubt) -> CustodianBatch {
+        let body = response.body
+        let state: CustodianBatch.State
+        if response.returnCode.meaning == .businessFailed {
+            state = .failed(response.refusal)
+        } else {
+            switch try body.text("status") {
+            case "DEALING": state = .processing
+            case "SUCCESS": state = .succeeded
+            case "PART_SUCCESS":
+                state = .partlySucceeded(
+                    failures: body["failures"]?.integer.map { Int(clamping: $0) } ?? 0,
+                    file: body["failFile"]?.string)
+            case "FAIL", "FAILED": state = .failed(failure(body))
+            case "NOT_FOUND": state = .absent
+            case let other: throw Doubt(.malformedAnswer, "status \(other)")
+            }
+        }
+        return CustodianBatch(state: state, bankNumber: response.bankNumber)
+    }
+
+    /// FILE.LIST.
+    public func listFiles(
+        _ kind: CustodianFileKind, of date: BusinessDate, serial: String
+    ) async -> Reply<CustodianFiles> {
+        await exchange(.listFiles, serial: serial, body: CWP1Custodian.body(kind, date))
+            .reading { response throws(Doubt) in
+                guard response.returnCode.meaning == .accepted else {
+                    throw Doubt(.systemError, response.returnCode.text)
+                }
+                switch try response.body.text("status") {
+                case "GENERATING": return .notReady
+                case "EMPTY" where response.body["files"]?.array?.isEmpty ?? true: return .empty
+                default:
+                    var files: [CustodianFile] = []
+                    for file in response.body["files"]?.array ?? [] {
+                        files.append(
+                            CustodianFile(
+                                name: try file.text("name"), size: file["size"]?.integer.map { Int(clamping: $0) },
+                                digest: file["digest"]?.string))
+                    }
+                    return .files(files)
+                }
+            }
+    }
+
     /// FILE.APPLY, then the file and its `.ok` by GET: taken only when both are there and agree with each other and the answer.
     public func file(
         _ kind: CustodianFileKind, of date: BusinessDate, serial: String
     ) async -> Reply<BillAnswer> {
-        let applied = await exchange(
-            "FILE.APPLY", serial: serial, body: ["type": .string(kind.rawValue), "bankDate": .string(date.compact)])
+        let applied = await exchange(.fetchFile, serial: serial, body: CWP1Custodian.body(kind, date))
         switch applied {
         case .refused(let refusal): return .refused(refusal)
         case .unknown(let doubt): return .unknown(doubt)
@@ -20,6 +93,10 @@ extension CWP1Custodian {
                 return .unknown(error)
             }
         }
+    }
+
+    private static func body(_ kind: CustodianFileKind, _ date: BusinessDate) -> JSON {
+        ["type": .string(kind.rawValue), "bankDate": .string(date.compact)]
     }
 
     private func take(_ body: JSON) async throws(Doubt) -> BillAnswer {
@@ -35,7 +112,8 @@ extension CWP1Custodian {
         guard path.hasPrefix("/"), path.hasSuffix(".txt"), !name.contains("/") else {
             throw Doubt(.malformedAnswer, "path")
         }
-        guard let ok = try await download(String(path.dropLast(4)) + ".ok"), let bytes = try await download(path)
+        guard let ok = try await codec.download(String(path.dropLast(4)) + ".ok"),
+            let bytes = try await codec.download(path)
         else { return .notReady }
         guard newest["digest"]?.string == CWP1File.digest(of: bytes) else {
             throw Doubt(.malformedAnswer, "the file has another digest than the answer said")
@@ -47,12 +125,16 @@ extension CWP1Custodian {
         }
         return .file(name: name, bytes: bytes)
     }
+}
 
-    /// The bytes at a path of the bank; nil when nothing is there yet.
-    private func download(_ path: String) async throws(Doubt) -> [UInt8]? {
-        let answer = try await outbound.call("GET", link.baseURL + path, headers: [])
-        if answer.status == 404 { return nil }
-        guard answer.status == 200 else { throw Doubt(.systemError, String(answer.status)) }
-        return answer.body
+extension BatchSubmission.Kind {
+    /// The bank's word for it.
+    fileprivate var word: String {
+        switch self {
+        case .clearing: "CLEARING"
+        case .stock: "STOCK"
+        case .withdrawals: "WDR"
+        case .refunds: "REF"
+        }
     }
 }

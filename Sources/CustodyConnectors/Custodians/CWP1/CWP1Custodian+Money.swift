@@ -1,220 +1,156 @@
 import CustodyDomain
 import CustodyWire
 
-/// Orders, refunds, splits and withdrawals, and what became of them.
+/// Withdrawals, freezes, transfers, money in suspense; balances and entries.
 extension CWP1Custodian {
-    /// ORD.SYNC: without channelOrderNo and payTime it is an intention (SYNCED), with them a receipt (REGISTERED).
-    ///
-    /// An order is one sub-order at the bank, whose splits are the order's parts.
-    public func syncOrder(_ order: OrderRegistration, serial: String) async -> Reply<CustodianResult> {
-        var body: [JSON.Member] = [.init("mainOrderNo", .string(order.number))]
-        if let payment = order.payment {
-            body += [
-                .init("channel", .string(payment.channel.bankWord)),
-                .init("channelMerchantNo", .string(payment.channelMerchantNumber)),
-                .init("channelOrderNo", .string(payment.channelOrderNumber)),
-                .init("payTime", .string(payment.paidAt.shanghaiCompact)),
-            ]
-        }
-        let payee = order.parts.first { !$0.isCommission } ?? order.parts.first
-        let splits = order.parts.map { part -> JSON in
-            [
-                "splitNo": .string(part.number), "acct": .string(part.account), "amt": .string(part.amount.yuan),
-                "purpose": part.isCommission ? "COMMISSION" : "PAYEE",
-            ]
-        }
-        body += [
-            .init("ccy", "156"), .init("totalAmt", .string(order.amount.yuan)),
-            .init(
-                "subOrders",
-                [
-                    [
-                        "subOrderNo": .string(CWP1Custodian.subOrder(of: order.number)),
-                        "payeeSubAcct": .string(payee?.account ?? ""), "amt": .string(order.amount.yuan),
-                        "splits": .array(splits),
-                    ]
-                ]),
-        ]
-        return await exchange("ORD.SYNC", serial: serial, body: .object(body)).reading(CWP1Custodian.result)
-    }
-
-    /// REF.CREATE; the bank takes each part from what is frozen for the order, then from what was split.
-    public func refund(_ refund: RefundRegistration, serial: String) async -> Reply<CustodianResult> {
-        let givers = refund.giveBack.map { giver -> JSON in
-            [
-                "splitNo": .string(giver.partNumber), "acct": .string(giver.account),
-                "amt": .string(giver.amount.yuan),
-            ]
-        }
-        return await exchange(
-            "REF.CREATE", serial: serial,
-            body: [
-                "refundNo": .string(refund.number), "mainOrderNo": .string(refund.orderNumber),
-                "amt": .string(refund.amount.yuan),
-                "subOrders": [
-                    [
-                        "subOrderNo": .string(CWP1Custodian.subOrder(of: refund.orderNumber)),
-                        "amt": .string(refund.amount.yuan), "giveBack": .array(givers),
-                    ]
-                ],
-            ]
-        ).reading(CWP1Custodian.result)
-    }
-
-    /// SPLIT.CREATE.
-    public func split(_ split: SplitInstruction, serial: String) async -> Reply<CustodianResult> {
-        let items = split.items.map { item -> JSON in
-            ["splitNo": .string(item.number), "toAcct": .string(item.account), "amt": .string(item.amount.yuan)]
-        }
-        return await exchange(
-            "SPLIT.CREATE", serial: serial,
-            body: [
-                "splitBatchNo": .string(split.number), "mainOrderNo": .string(split.orderNumber),
-                "subOrderNo": .string(CWP1Custodian.subOrder(of: split.orderNumber)), "items": .array(items),
-                "finish": .bool(split.isLast),
-            ]
-        ).reading(CWP1Custodian.result)
-    }
-
     /// WDR.CREATE.
     public func withdraw(_ withdrawal: WithdrawalInstruction, serial: String) async -> Reply<CustodianResult> {
         await exchange(
-            "WDR.CREATE", serial: serial,
+            .withdraw, serial: serial,
             body: [
                 "wdrNo": .string(withdrawal.number), "subAcct": .string(withdrawal.subAccount),
                 "cardBindNo": .string(withdrawal.bindingNumber), "amt": .string(withdrawal.amount.yuan),
-                "fee": "0.00", "speed": "T0", "memo": .string(withdrawal.memo),
+                "fee": .string(withdrawal.fee.yuan), "speed": .string(withdrawal.speed.word),
+                "memo": .string(withdrawal.memo),
             ]
         ).reading(CWP1Custodian.result)
     }
 
-    /// TXN.QUERY, under a number of its own: a question is no instruction, and may not use up the instruction's number.
-    public func query(
-        _ operation: CustodianOperation, serial: String, sentOn: BusinessDate
-    ) async -> Reply<CustodianResult> {
-        let asked = await exchange(
-            "TXN.QUERY", serial: "Q" + CWP1Signer.nonce().prefix(31),
+    /// FRZ.CREATE.
+    public func freeze(_ freeze: FreezeInstruction, serial: String) async -> Reply<CustodianResult> {
+        await exchange(
+            .freeze, serial: serial,
             body: [
-                "origTxnCode": .string(operation.txnCode), "origReqSeqNo": .string(serial),
-                "origDate": .string(sentOn.compact),
+                "freezeNo": .string(freeze.number), "acct": .string(freeze.account),
+                "amt": .string(freeze.amount.yuan), "reason": .string(freeze.reason),
+                "orderNo": JSON(freeze.orderNumber),
             ]
         ).reading(CWP1Custodian.result)
-        // A refusal of the question says nothing about the instruction.
-        if case .refused(let refusal) = asked { return .unknown(Doubt(.systemError, refusal.code)) }
-        return asked
     }
 
-    /// The bank's only sub-order of an order of ours.
-    private static func subOrder(of order: String) -> String { order + "-01" }
-
-    /// What an answer says of its instruction.
-    static func result(_ response: CWP1Response) throws(Doubt) -> CustodianResult {
-        if response.returnCode.meaning == .businessFailed, response.txnCode != "TXN.QUERY" {
-            return CustodianResult(
-                state: .failed(response.refusal), bankNumber: response.bankNumber, bankDate: response.bankDate)
-        }
-        guard response.returnCode.meaning == .accepted else {
-            throw Doubt(.systemError, response.returnCode.text)
-        }
-        return CustodianResult(
-            state: try state(response.body),
-            bankNumber: response.txnCode == "TXN.QUERY"
-                ? response.body["origBankSeqNo"]?.string : response.bankNumber,
-            bankDate: response.body.date("bankDate") ?? response.bankDate
-        )
+    /// FRZ.RELEASE.
+    public func release(_ release: FreezeRelease, serial: String) async -> Reply<CustodianResult> {
+        await exchange(
+            .release, serial: serial,
+            body: [
+                "releaseNo": .string(release.number), "freezeNo": .string(release.freezeNumber),
+                "amt": .string(release.amount.yuan), "reason": .string(release.reason),
+            ]
+        ).reading(CWP1Custodian.result)
     }
 
-    /// The state that a body tells, in an answer or a notification.
-    static func state(_ body: JSON) throws(Doubt) -> CustodianResult.State {
-        switch try body.text("status") {
-        case "PROCESSING", "ACCEPTED", "PENDING", "DELAYED", "UNCERTAIN", "CHECKING", "VERIFYING", "REVIEWING",
-            "SIGNING", "TO_VERIFY":
-            return .processing(finishBy: body.instant("finishBy"))
-        case "SUCCESS", "DONE", "SYNCED", "REGISTERED", "FUNDED", "ACTIVE", "BOUND", "CLOSED": return .succeeded
-        case "FAILED", "EXPIRED": return .failed(failure(body))
-        case "REJECTED":
-            let item = body["items"]?.array?.first
-            return .failed(
-                Refusal(
-                    code: item?["field"]?.string ?? "REJECTED", message: CWP1Text.masked(item?["reason"]?.string ?? ""))
-            )
-        case "RETURNED":
-            return .returned(
-                number: try body.text("returnNo"), on: body.date("returnDate"),
-                reason: CWP1Text.masked(body["reason"]?.string ?? ""))
-        case "NOT_FOUND": return .absent(safeAfter: body.instant("safeAfter"))
-        case let other: throw Doubt(.malformedAnswer, "status \(other)")
+    /// XFER.CREATE.
+    public func transfer(_ transfer: TransferInstruction, serial: String) async -> Reply<CustodianResult> {
+        await exchange(
+            .transfer, serial: serial,
+            body: [
+                "xferNo": .string(transfer.number), "fromAcct": .string(transfer.from),
+                "toAcct": .string(transfer.to), "amt": .string(transfer.amount.yuan),
+                "purpose": .string(transfer.purpose.rawValue.uppercased()), "memo": .string(transfer.memo),
+            ]
+        ).reading(CWP1Custodian.result)
+    }
+
+    /// SUSP.LIST.
+    public func listSuspense(
+        _ range: DateRange, cursor: String?, serial: String
+    ) async -> Reply<Page<SuspenseEntry>> {
+        await exchange(
+            .listSuspense, serial: serial,
+            body: [
+                "fromDate": .string(range.from.compact), "toDate": .string(range.to.compact), "cursor": JSON(cursor),
+            ]
+        ).reading { response throws(Doubt) in
+            var items: [SuspenseEntry] = []
+            for item in response.body["items"]?.array ?? [] { items.append(try CWP1Custodian.suspenseEntry(item)) }
+            return Page(items: items, next: response.body["next"]?.string)
         }
     }
 
-    /// The code and sentence of a failure.
-    static func failure(_ body: JSON) -> Refusal {
-        Refusal(
-            code: body["failCode"]?.string ?? body["status"]?.string ?? "FAILED",
-            message: CWP1Text.masked(body["failMsg"]?.string ?? ""))
+    static func suspenseEntry(_ item: JSON) throws(Doubt) -> SuspenseEntry {
+        let amount = try item.amount("amt")
+        return SuspenseEntry(
+            number: try item.text("bankSeqNo"), amount: amount, left: item.yuan("leftAmt") ?? amount,
+            payer: item["payer"]?.string.map(CustodianText.masked), memo: item["memo"]?.string,
+            bankDate: item.date("bankDate"))
+    }
+
+    /// SUSP.ASSIGN.
+    public func assignSuspense(_ assignment: SuspenseAssignment, serial: String) async -> Reply<CustodianResult> {
+        await exchange(
+            .assignSuspense, serial: serial,
+            body: [
+                "assignNo": .string(assignment.number), "origBankSeqNo": .string(assignment.entryNumber),
+                "acct": .string(assignment.account), "amt": .string(assignment.amount.yuan),
+                "memo": .string(assignment.memo),
+            ]
+        ).reading(CWP1Custodian.result)
+    }
+
+    /// SUSP.UNDO.
+    public func undoSuspense(assignmentNumber: String, serial: String) async -> Reply<CustodianResult> {
+        await exchange(.undoSuspense, serial: serial, body: ["assignNo": .string(assignmentNumber)])
+            .reading(CWP1Custodian.result)
+    }
+
+    /// BAL.QUERY.
+    public func queryBalance(of account: String, serial: String) async -> Reply<CustodianBalance> {
+        await exchange(.queryBalance, serial: serial, body: ["subAcct": .string(account)])
+            .reading(CWP1Custodian.balance)
+    }
+
+    /// BAL.DAYEND.
+    public func queryDayEndBalance(
+        of account: String, on date: BusinessDate, serial: String
+    ) async -> Reply<CustodianBalance> {
+        await exchange(
+            .queryDayEndBalance, serial: serial, body: ["subAcct": .string(account), "date": .string(date.compact)]
+        ).reading(CWP1Custodian.balance)
+    }
+
+    private static func balance(_ response: CWP1Response) throws(Doubt) -> CustodianBalance {
+        let body = response.body
+        let withdrawable = try body.amount("withdrawable")
+        return CustodianBalance(
+            account: try body.text("subAcct"), total: try body.amount("total"),
+            available: body.yuan("available") ?? withdrawable, withdrawable: withdrawable,
+            pending: try body.amount("pending"), frozen: try body.amount("frozen"),
+            inTransit: try body.amount("inTransit"))
+    }
+
+    /// TXN.LIST.
+    public func listTransactions(
+        of account: String, _ range: DateRange, cursor: String?, serial: String
+    ) async -> Reply<Page<CustodianTransaction>> {
+        await exchange(
+            .listTransactions, serial: serial,
+            body: [
+                "subAcct": .string(account), "fromDate": .string(range.from.compact),
+                "toDate": .string(range.to.compact), "cursor": JSON(cursor),
+            ]
+        ).reading { response throws(Doubt) in
+            var items: [CustodianTransaction] = []
+            for item in response.body["items"]?.array ?? [] {
+                let amount = try item.amount("amt")
+                items.append(
+                    CustodianTransaction(
+                        number: try item.text("bankSeqNo"), kind: try item.text("type"),
+                        amount: item["direction"]?.string == "OUT" ? -amount : amount,
+                        balance: item.yuan("balance"), businessNumber: item["bizNo"]?.string,
+                        at: item.instant("time"), bankDate: item.date("bankDate")))
+            }
+            return Page(items: items, next: response.body["next"]?.string)
+        }
     }
 }
 
-extension CustodianOperation {
-    /// The bank's name of the operation.
-    var txnCode: String {
+extension WithdrawalSpeed {
+    /// The bank's word for it.
+    fileprivate var word: String {
         switch self {
-        case .openSubMerchant: "MCH.OPEN"
-        case .closeSubMerchant: "MCH.CLOSE"
-        case .bindAccount: "CARD.BIND"
-        case .confirmAccount: "CARD.CONFIRM"
-        case .syncOrder: "ORD.SYNC"
-        case .refund: "REF.CREATE"
-        case .split: "SPLIT.CREATE"
-        case .withdraw: "WDR.CREATE"
-        case .resubmitSubMerchant: "MCH.RESUBMIT"
-        case .modifySubMerchant: "MCH.MODIFY"
-        case .querySubMerchant: "MCH.QUERY"
-        case .uploadMaterial: "MCH.MATERIAL"
-        case .importSubMerchants: "MCH.IMPORT"
-        case .changeAccount: "CARD.CHANGE"
-        case .unbindAccount: "CARD.UNBIND"
-        case .addReceiver: "RCV.ADD"
-        case .removeReceiver: "RCV.REMOVE"
-        case .cancelOrder: "ORD.CANCEL"
-        case .queryOrder: "ORD.QUERY"
-        case .collect: "PAY.CREATE"
-        case .queryCollection: "PAY.QUERY"
-        case .closeCollection: "PAY.CLOSE"
-        case .confirmSettlement: "SETTLE.CONFIRM"
-        case .reverseSplit: "SPLIT.REVERSE"
-        case .querySplit: "SPLIT.QUERY"
-        case .freeze: "FRZ.CREATE"
-        case .release: "FRZ.RELEASE"
-        case .transfer: "XFER.CREATE"
-        case .listSuspense: "SUSP.LIST"
-        case .assignSuspense: "SUSP.ASSIGN"
-        case .undoSuspense: "SUSP.UNDO"
-        case .queryBalance: "BAL.QUERY"
-        case .queryDayEndBalance: "BAL.DAYEND"
-        case .listTransactions: "TXN.LIST"
-        case .submitBatch: "BATCH.CREATE"
-        case .queryBatch: "BATCH.QUERY"
-        case .listFiles: "FILE.LIST"
-        case .fetchFile: "FILE.APPLY"
-        case .bankDay: "SYS.DATE"
-        case .query: "TXN.QUERY"
+        case .sameDay: "T0"
+        case .nextDay: "T1"
+        case .batch: "BATCH"
         }
-    }
-}
-
-extension ChannelKind {
-    /// The bank's name of the channel.
-    var bankWord: String {
-        switch self {
-        case .weChatPay: "WXPAY"
-        case .alipay: "ALIPAY"
-        }
-    }
-
-    /// The channel of a bank's name.
-    init?(bankWord: String) {
-        guard let kind = ChannelKind.allCases.first(where: { $0.bankWord == bankWord }) else { return nil }
-        self = kind
     }
 }

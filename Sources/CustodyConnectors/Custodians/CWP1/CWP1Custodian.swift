@@ -3,175 +3,89 @@ import CustodyWire
 
 /// A bank that speaks CWP/1, for one platform's market.
 public struct CWP1Custodian: Custodian {
-    public let capabilities = Capabilities.cwp1
-    let link: CWP1Link
-    let outbound: Outbound
-    let clock: @Sendable () -> Instant
-    private let signer: CWP1Signer
-    private let verifier: CWP1Verifier
+    /// What this bank has.
+    public let capabilities: Capabilities
+    let codec: CWP1Codec
 
     /// Reads the link's keys.
     ///
-    /// - Parameter clock: Real time, for the freshness of signatures; never a test clock.
+    /// - Parameters:
+    ///   - capabilities: What this bank has of CWP/1, and its terms.
+    ///   - clock: Real time, for the freshness of signatures; never a test clock.
     /// - Throws: When a key is not PEM, or the bank has none.
-    public init(link: CWP1Link, outbound: Outbound, clock: @escaping @Sendable () -> Instant) throws {
-        guard !link.bankKeys.isEmpty else { throw CWP1Rejection.unknownSerial }
-        self.link = link
-        self.outbound = outbound
-        self.clock = clock
-        signer = try CWP1Signer(serial: link.partnerSerial, privateKeyPEM: link.partnerPrivateKeyPEM)
-        verifier = try CWP1Verifier(keys: link.bankKeys)
+    public init(
+        link: CWP1Link, outbound: Outbound, capabilities: Capabilities = .cwp1,
+        clock: @escaping @Sendable () -> Instant
+    ) throws {
+        self.capabilities = capabilities
+        codec = try CWP1Codec(link: link, outbound: outbound, clock: clock)
     }
 
-    /// One exchange. Answered: the bank accepted the instruction, or recorded it as failed.
-    func exchange(_ txnCode: String, serial: String, body: JSON) async -> Reply<CWP1Response> {
-        await exchange(txnCode, serial: serial, body: body, sessionKey: nil)
+    /// One exchange, if this bank has the operation.
+    func exchange(_ operation: CustodianOperation, serial: String, body: JSON) async -> Reply<CWP1Response> {
+        if let refusal: Reply<CWP1Response> = refusal(of: operation) { return refusal }
+        return await codec.exchange(operation.txnCode, serial: serial, body: body.omittingNulls)
     }
 
-    /// One exchange with personal fields, sealed under a session key of this message.
+    /// One exchange with personal fields, if this bank has the operation.
     func exchange(
-        _ txnCode: String, serial: String, sealing body: (CWP1SessionKey) throws -> JSON
+        _ operation: CustodianOperation, serial: String, sealing body: (CWP1SessionKey) throws -> JSON
     ) async -> Reply<CWP1Response> {
-        let key = CWP1SessionKey()
-        do {
-            return await exchange(txnCode, serial: serial, body: try body(key), sessionKey: key)
-        } catch {
-            return .refused(Refusal(code: "encryption", message: "personal fields could not be encrypted"))
-        }
-    }
-
-    private func exchange(
-        _ txnCode: String, serial: String, body: JSON, sessionKey: CWP1SessionKey?
-    ) async -> Reply<CWP1Response> {
-        let request = CWP1Request(
-            txnCode: txnCode, partnerID: link.partnerID, marketID: link.marketID, number: serial, at: clock(),
-            body: body
-        )
-        let url = link.baseURL + CWP1Request.path
-        let bytes = request.bytes
-        let headers: CWP1Headers
-        do {
-            headers = try signer.headers(
-                for: .request(
-                    path: CWP1Custodian.path(of: url), partnerID: link.partnerID, txnCode: txnCode, number: serial),
-                body: bytes, at: clock(),
-                encryptionKey: try sessionKey?.wrapped(forPublicKeyPEM: link.bankKeys[0].pem)
-            )
-        } catch {
-            return .refused(Refusal(code: "signing", message: "the request could not be signed"))
-        }
-        do throws(Doubt) {
-            let answer = try await outbound.call(
-                "POST", url, headers: headers.fields + [("Content-Type", "application/json; charset=utf-8")],
-                body: bytes
-            )
-            return judge(try verified(answer, to: request))
-        } catch {
-            return .unknown(error)
-        }
-    }
-
-    /// The answer, if it is surely the bank's to this very request.
-    private func verified(_ answer: Outbound.Answer, to request: CWP1Request) throws(Doubt) -> CWP1Response {
-        guard answer.status != 429 else {
-            throw Doubt(.rateLimited, "429", retryAfter: answer.retryAfter)
-        }
-        guard answer.status < 500 else {
-            throw Doubt(.systemError, String(answer.status), retryAfter: answer.retryAfter)
-        }
-        let response: CWP1Response
-        do { response = try CWP1Response(parsing: answer.body) } catch {
-            throw Doubt(.malformedAnswer, "status \(answer.status)")
-        }
-        do {
-            try verifier.verify(
-                try CWP1Headers(reading: answer.header),
-                of: .response(
-                    status: answer.status, partnerID: request.partnerID, txnCode: request.txnCode,
-                    number: request.number),
-                body: answer.body, at: clock()
-            )
-        } catch {
-            throw Doubt(.badSignature, error.rawValue)
-        }
-        guard response.number == request.number, response.txnCode == request.txnCode,
-            response.partnerID == request.partnerID
-        else { throw Doubt(.malformedAnswer, "answers another request") }
-        return response
-    }
-
-    private func judge(_ response: CWP1Response) -> Reply<CWP1Response> {
-        switch response.returnCode.meaning {
-        case .accepted, .businessFailed: return .answered(response)
-        case .rejected, .duplicateDifferent, .unknown:
-            return .meaning(
-                CWP1Codes.meaning(response.returnCode), code: response.returnCode.text,
-                message: CWP1Text.masked(response.message))
-        }
-    }
-
-    /// The path of a URL, as it is signed.
-    static func path(of url: String) -> String {
-        let rest = url.split(separator: "://", maxSplits: 1).last ?? ""
-        guard let slash = rest.firstIndex(of: "/") else { return "/" }
-        return String(rest[slash...].prefix { $0 != "?" })
+        if let refusal: Reply<CWP1Response> = refusal(of: operation) { return refusal }
+        return await codec.exchange(operation.txnCode, serial: serial) { try body($0).omittingNulls }
     }
 }
 
-extension Reply {
-    /// Reads what was answered; an answer that makes no sense leaves the outcome unknown.
-    func reading<Other>(_ read: (Value) throws(Doubt) -> Other) -> Reply<Other> {
+extension CustodianOperation {
+    /// The bank's name of the operation.
+    var txnCode: String {
         switch self {
-        case .answered(let value):
-            do throws(Doubt) { return .answered(try read(value)) } catch { return .unknown(error) }
-        case .refused(let refusal): return .refused(refusal)
-        case .unknown(let doubt): return .unknown(doubt)
+        case .openSubMerchant: "MCH.OPEN"
+        case .resubmitSubMerchant: "MCH.RESUBMIT"
+        case .modifySubMerchant: "MCH.MODIFY"
+        case .querySubMerchant: "MCH.QUERY"
+        case .closeSubMerchant: "MCH.CLOSE"
+        case .uploadMaterial: "MCH.MATERIAL"
+        case .importSubMerchants: "MCH.IMPORT"
+        case .bindAccount: "CARD.BIND"
+        case .confirmAccount: "CARD.CONFIRM"
+        case .changeAccount: "CARD.CHANGE"
+        case .unbindAccount: "CARD.UNBIND"
+        case .addReceiver: "RCV.ADD"
+        case .removeReceiver: "RCV.REMOVE"
+        case .syncOrder: "ORD.SYNC"
+        case .cancelOrder: "ORD.CANCEL"
+        case .queryOrder: "ORD.QUERY"
+        case .collect: "PAY.CREATE"
+        case .queryCollection: "PAY.QUERY"
+        case .closeCollection: "PAY.CLOSE"
+        case .refund: "REF.CREATE"
+        case .confirmSettlement: "SETTLE.CONFIRM"
+        case .split: "SPLIT.CREATE"
+        case .reverseSplit: "SPLIT.REVERSE"
+        case .querySplit: "SPLIT.QUERY"
+        case .withdraw: "WDR.CREATE"
+        case .freeze: "FRZ.CREATE"
+        case .release: "FRZ.RELEASE"
+        case .transfer: "XFER.CREATE"
+        case .listSuspense: "SUSP.LIST"
+        case .assignSuspense: "SUSP.ASSIGN"
+        case .undoSuspense: "SUSP.UNDO"
+        case .queryBalance: "BAL.QUERY"
+        case .queryDayEndBalance: "BAL.DAYEND"
+        case .listTransactions: "TXN.LIST"
+        case .submitBatch: "BATCH.CREATE"
+        case .queryBatch: "BATCH.QUERY"
+        case .listFiles: "FILE.LIST"
+        case .fetchFile: "FILE.APPLY"
+        case .bankDay: "SYS.DATE"
+        case .query: "TXN.QUERY"
         }
     }
-}
 
-extension CWP1Response {
-    /// Its code and sentence.
-    var refusal: Refusal { Refusal(code: returnCode.text, message: CWP1Text.masked(message)) }
-}
-
-/// Text of the bank's that may be shown to people.
-enum CWP1Text {
-    /// Runs of seven digits and more become asterisks but for the last four: they may be account, ID or phone numbers.
-    static func masked(_ text: String) -> String {
-        var result = ""
-        var run = ""
-        for character in text + "\u{0}" {
-            if character.isASCII, character.isNumber {
-                run.append(character)
-                continue
-            }
-            result += run.count >= 7 ? String(repeating: "*", count: run.count - 4) + run.suffix(4) : run
-            run = ""
-            result.append(character)
-        }
-        return String(result.dropLast())
-    }
-}
-
-extension JSON {
-    /// A string, or the answer makes no sense.
-    func text(_ name: String) throws(Doubt) -> String {
-        guard let text = self[name]?.string, !text.isEmpty else { throw Doubt(.malformedAnswer, "no \(name)") }
-        return text
-    }
-
-    /// An instant, if it is there and reads as one.
-    func instant(_ name: String) -> Instant? { self[name]?.string.flatMap { Instant(text: $0) } }
-
-    /// A date, if it is there and reads as one.
-    func date(_ name: String) -> BusinessDate? { self[name]?.string.flatMap { BusinessDate($0) } }
-
-    /// An amount in yuan, or the answer makes no sense.
-    func amount(_ name: String) throws(Doubt) -> Fen {
-        guard let text = self[name]?.string, let amount = Fen(yuan: text) else {
-            throw Doubt(.malformedAnswer, "no \(name)")
-        }
-        return amount
+    /// The operation of a bank's name; nil when it is none of ours.
+    init?(txnCode: String) {
+        guard let operation = CustodianOperation.allCases.first(where: { $0.txnCode == txnCode }) else { return nil }
+        self = operation
     }
 }
