@@ -10,10 +10,10 @@ import UnixSignals
 /// Runs one of the simulators: a stranger that speaks a counterparty's protocol.
 struct Simulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Stand in for a counterparty: the bank, WeChat Pay or Alipay.",
+        abstract: "Stand in for a counterparty: a bank, WeChat Pay or Alipay.",
         discussion:
             "Prints {\"listening\":\"host:port\"} when it is ready. Faults are planted through /control; see docs/sandbox.md.",
-        subcommands: [SimulateBank.self, SimulateWeChat.self, SimulateAlipay.self]
+        subcommands: [SimulateBank.self, SimulateCCB.self, SimulateWeChat.self, SimulateAlipay.self]
     )
 }
 
@@ -25,6 +25,7 @@ struct SimulatorOptions: ParsableArguments {
     /// Runs a simulator until it is told to stop.
     func run<Simulator: Service>(
         _ make: (ListenAddress, HTTPClient) throws -> Simulator,
+        prepare: (Simulator) async throws -> Void = { _ in },
         boundPort: @escaping @Sendable (Simulator) async throws -> Int
     ) async throws {
         JSONLogHandler.bootstrap()
@@ -34,6 +35,7 @@ struct SimulatorOptions: ParsableArguments {
         }
         let client = HTTPClient(configuration: .outbound)
         let simulator = try make(address, client)
+        try await prepare(simulator)
         let announcement = Task {
             let port = try await boundPort(simulator)
             print(JSON(dictionaryLiteral: ("listening", .string("\(address.host):\(port)"))).text)
@@ -56,9 +58,29 @@ struct SimulateBank: AsyncParsableCommand {
 
     @OptionGroup var options: SimulatorOptions
 
+    @Option(help: "A JSON list of control requests that are made before it listens: markets, clocks, faults.")
+    var scenario: String?
+
+    func run() async throws {
+        let steps = try scenario.map { path in
+            guard let bytes = FileManager.default.contents(atPath: path), let steps = try? JSON(parsing: Array(bytes))
+            else { throw ValidationError("The scenario's file cannot be read, or is not JSON.") }
+            return steps
+        }
+        try await options.run(
+            { try BankSimulator(host: $0.host, port: $0.port, client: $1) },
+            prepare: { if let steps { try await $0.play(steps) } }, boundPort: { try await $0.boundPort() })
+    }
+}
+
+struct SimulateCCB: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "ccb", abstract: "CCB 惠市宝, which collects itself.")
+
+    @OptionGroup var options: SimulatorOptions
+
     func run() async throws {
         try await options.run(
-            { try BankSimulator(host: $0.host, port: $0.port, client: $1) }, boundPort: { try await $0.boundPort() })
+            { try CCBSimulator(host: $0.host, port: $0.port, client: $1) }, boundPort: { try await $0.boundPort() })
     }
 }
 
