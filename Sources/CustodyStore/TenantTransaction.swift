@@ -76,4 +76,17 @@ public final class TenantTransaction {
     /// Runs one statement and returns how many rows it touched.
     @discardableResult
     func run(_ sql: SQL) async throws(PostgresError) -> Int { try await rows(sql).affected }
+
+    /// Runs a `COPY … FROM STDIN` and returns how many rows it copied.
+    ///
+    /// - Throws: What the source of the data threw, where it did; else the database's error.
+    func copy(_ sql: SQL, _ chunks: some AsyncSequence<[UInt8], any Error> & Sendable) async throws -> Int {
+        precondition(isOpen, "a transaction was used after its end")
+        do {
+            return try await connection.copyIn(sql, chunks)
+        } catch {
+            guard error.kind == .copySourceFailed, let cause = error.underlying else { throw error }
+            throw cause
+        }
+    }
 }

@@ -14,9 +14,12 @@ struct StatementCommand: AsyncParsableCommand {
 
 struct StatementImport: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Read a statement whole, keep it, and queue the matching of its day.",
-        discussion:
-            "WeChat Pay's trade bills (plain or gzip), Alipay's (zip or csv), the bank's files (a .ok beside it is checked)."
+        commandName: "import",
+        abstract: "Read a statement to its end, keep it whole or not at all, and queue the matching of its day.",
+        discussion: """
+            WeChat Pay's trade, fund-flow and profit-sharing bills (plain or gzip), Alipay's (zip or csv), the bank's files: \
+            CWP/1 (a .ok beside it is checked), CCB's and MYbank's forms. A file is read in pieces, however large it is.
+            """
     )
 
     @OptionGroup var options: StoreOptions
@@ -35,52 +38,45 @@ struct StatementImport: AsyncParsableCommand {
         guard let source = StatementSource(rawValue: source) else {
             throw ValidationError("A source is wechat_pay, alipay or bank.")
         }
-        guard let data = FileManager.default.contents(atPath: file) else {
-            throw ValidationError("The file cannot be read.")
-        }
-        let bytes = Array(data)
-        let content: StatementContent
+        let opened: StatementFile
+        let statement: VerifiedStatement
         do {
-            content = try read(source, bytes)
+            opened = try StatementFile(path: file)
+            let ok =
+                file.hasSuffix(".txt") ? FileManager.default.contents(atPath: String(file.dropLast(4)) + ".ok") : nil
+            statement = try VerifiedStatement(
+                verifying: opened, from: source, ok: source == .bank ? ok.map(Array.init) : nil)
         } catch let defect as StatementDefect {
-            throw ValidationError(
-                "Refused\(defect.line.map { " at line \($0)" } ?? "")\(defect.column.map { ", column \($0)" } ?? ""): \(defect.reason)."
-            )
+            throw ValidationError("Refused: \(defect.sentence).")
         }
-        guard let day = try day(of: content) else { throw ValidationError("Which day is it about? Give --date.") }
-        let form = source == .bank ? content.form : "trade"
-        let subject = StatementSubject(source: source, form: form, date: day)
-        let name = URL(fileURLWithPath: file).lastPathComponent
+        let summary = statement.summary
+        guard let day = try day(of: summary) else { throw ValidationError("Which day is it about? Give --date.") }
+        let subject = StatementSubject(source: source, form: summary.series, date: day)
+        let name = opened.name ?? file
         let stored = try await withStore(options) { store in
-            try await store.withTenant(tenant.id) {
-                try await $0.keep(content, subject: subject, fileName: name, bytes: bytes)
+            try await store.withTenant(tenant.id) { tx in
+                let stored = try await tx.keep(statement, subject: subject, fileName: name)
+                try await tx.audit("statement.import", on: stored.statement.id.text, by: .commandLine)
+                return stored
             }
         }
         if json {
             print(
                 JSON(
                     dictionaryLiteral: ("id", .string(stored.statement.id.text)), ("new", .bool(stored.isNew)),
-                    ("form", .string(content.form)), ("date", .string(day.iso)), ("lines", JSON(content.lines.count)),
+                    ("form", .string(summary.form)), ("date", .string(day.iso)), ("lines", JSON(summary.lineCount)),
                     ("amount", JSON(stored.statement.amount.value))
                 ).text
             )
         } else {
             print(
-                "\(stored.statement.id.text)  \(content.form) of \(day.iso): \(content.lines.count) lines\(stored.isNew ? "" : ", known already")"
+                "\(stored.statement.id.text)  \(summary.form) of \(day.iso): \(summary.lineCount) lines\(stored.isNew ? "" : ", known already")"
             )
         }
     }
 
-    private func read(_ source: StatementSource, _ bytes: [UInt8]) throws -> StatementContent {
-        guard source == .bank, let ok = FileManager.default.contents(atPath: String(file.dropLast(4)) + ".ok") else {
-            return try StatementSubject(source: source, form: "trade", date: BusinessDate(daysSinceEpoch: 0)).read(
-                bytes)
-        }
-        return try CWP1File(parsing: bytes, ok: Array(ok)).content()
-    }
-
-    private func day(of content: StatementContent) throws -> BusinessDate? {
-        guard let date else { return content.date }
+    private func day(of summary: StatementSummary) throws -> BusinessDate? {
+        guard let date else { return summary.date }
         guard let day = BusinessDate(date) else { throw ValidationError("A date is YYYY-MM-DD.") }
         return day
     }

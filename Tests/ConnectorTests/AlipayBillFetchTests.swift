@@ -22,9 +22,9 @@ import Testing
                 return
             }
             #expect(name == "\(AlipayBench.sellerID)_20261005.csv.zip")
-            let content = try AlipayBill.read(bytes)
-            #expect(content.account == AlipayBench.sellerID)
-            #expect(content.date == day)
+            let content = try StatementContent(reading: StatementFile(bytes), from: .alipay)
+            #expect(content.summary.account == AlipayBench.sellerID)
+            #expect(content.summary.date == day)
             #expect(content.lines.map(\.reference) == ["P1", "P2", "R1"])
             #expect(content.lines.map(\.amount) == [Fen(10_000), Fen(150), Fen(2500)])
             // 0.60 %, rounded half up: 0.9 fen is 1.
@@ -77,7 +77,9 @@ import Testing
                     Issue.record("no file")
                     continue
                 }
-                #expect(throws: StatementDefect.self) { try AlipayBill.read(bytes) }
+                #expect(throws: StatementDefect.self) {
+                    try StatementContent(reading: StatementFile(bytes), from: .alipay)
+                }
             }
             #expect(try await Self.lines(alipay, day).count == 1)
         }
@@ -85,6 +87,6 @@ import Testing
 
     private static func lines(_ alipay: Alipay, _ day: BusinessDate) async throws -> [StatementLine] {
         guard case .file(_, let bytes) = try await alipay.tradeBill(of: day).answeredValue() else { return [] }
-        return try AlipayBill.read(bytes).lines
+        return try StatementContent(reading: StatementFile(bytes), from: .alipay).lines
     }
 }

@@ -165,7 +165,7 @@ extension Reply {
                 Issue.record("no file")
                 return
             }
-            let lines = try CWP1File(parsing: bytes).content().lines
+            let lines = try StatementContent(reading: StatementFile(bytes), from: .bank).lines
             #expect(lines.map(\.reference) == ["W2"])
             #expect(lines.map(\.counterpartNumber) == [number])
         }

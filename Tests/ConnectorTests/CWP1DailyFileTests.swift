@@ -11,7 +11,7 @@ import Testing
 
     private static func lines(_ answer: BillAnswer) throws -> [StatementLine] {
         guard case .file(_, let bytes) = answer else { return [] }
-        return try CWP1File(parsing: bytes).content().lines
+        return try StatementContent(reading: StatementFile(bytes), from: .bank).lines
     }
 
     /// Two orders paid, one refunded in part, one paid out in part, and the lumps of the day; the sub-account used.

@@ -15,7 +15,7 @@ import Testing
             return []
         }
         #expect(name == "wechat_tradebill_ALL_\(date).csv.gz")
-        return try WeChatPayTradeBill.read(bytes).lines
+        return try StatementContent(reading: StatementFile(bytes), from: .weChatPay).lines
     }
 
     @Test func `a bill is not ready before ten, then a file, and empty for an empty day`() async throws {

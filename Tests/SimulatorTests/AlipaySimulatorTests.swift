@@ -151,7 +151,7 @@ import Testing
         let answer = try await bench.call(
             "alipay.data.dataservice.bill.downloadurl.query", ["bill_type": "trade", "bill_date": .string(date)])
         let url = try #require(answer.node["bill_download_url"]?.string)
-        return try AlipayBill.read(try await bench.send("GET", url).body).lines
+        return try StatementContent(reading: StatementFile(await bench.send("GET", url).body), from: .alipay).lines
     }
 }
 

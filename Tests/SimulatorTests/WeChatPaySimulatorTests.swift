@@ -189,7 +189,7 @@ import Testing
                 let target = String(url.dropFirst(world.base.count))
                 #expect(try await world.send("GET", target, authorization: "none").status == 401)
                 let file = try await world.send("GET", target)
-                let content = try WeChatPayTradeBill.read(file.body)
+                let content = try StatementContent(reading: StatementFile(file.body), from: .weChatPay)
                 #expect(content.lines.count == count)
                 #expect(!file.headers.contains { $0.name.lowercased() == "wechatpay-signature" })
             }

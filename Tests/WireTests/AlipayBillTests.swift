@@ -10,11 +10,11 @@ import Testing
     static let day = BusinessDate("2026-10-05")
 
     @Test func `the sample archive is read whole`() throws {
-        let content = try AlipayBill.read(AlipayFixtures.bytes(Self.zipName))
-        #expect(content.source == .alipay)
-        #expect(content.form == "business_detail")
-        #expect(content.account == "20880000000000000156")
-        #expect(content.date == Self.day)
+        let content = try StatementContent(reading: StatementFile(AlipayFixtures.bytes(Self.zipName)), from: .alipay)
+        #expect(content.summary.source == .alipay)
+        #expect(content.summary.form == "business_detail")
+        #expect(content.summary.account == "20880000000000000156")
+        #expect(content.summary.date == Self.day)
         #expect(content.lines.count == 20)
         #expect(content.lines.map(\.lineNumber) == Array(6...25))
         let payment = try #require(content.lines.first)
@@ -39,18 +39,19 @@ import Testing
     }
 
     @Test func `the detail file alone is read to the same lines`() throws {
-        let whole = try AlipayBill.read(AlipayFixtures.bytes(Self.zipName))
-        #expect(try AlipayBill.read(AlipayFixtures.bytes(Self.detailName)) == whole)
+        let whole = try StatementContent(reading: StatementFile(AlipayFixtures.bytes(Self.zipName)), from: .alipay)
+        #expect(
+            try StatementContent(reading: StatementFile(AlipayFixtures.bytes(Self.detailName)), from: .alipay) == whole)
     }
 
     @Test func `the archive's entries have Chinese names and the sample files' bytes`() throws {
-        let archive = try ZipArchive(reading: AlipayFixtures.bytes(Self.zipName))
+        let archive = try ZipArchive(reading: StatementFile(AlipayFixtures.bytes(Self.zipName)))
         #expect(
             archive.entries.map(\.name) == [
                 "20880000000000000156_20261005_业务明细.csv", "20880000000000000156_20261005_业务明细(汇总).csv",
             ])
-        #expect(try archive.entries[0].content == AlipayFixtures.bytes(Self.detailName))
-        #expect(try archive.entries[1].content == AlipayFixtures.bytes(Self.summaryName))
+        #expect(try archive.content(0) == AlipayFixtures.bytes(Self.detailName))
+        #expect(try archive.content(1) == AlipayFixtures.bytes(Self.summaryName))
     }
 
     @Test func `the writer makes the sample files byte for byte`() throws {
@@ -58,15 +59,17 @@ import Testing
         #expect(try GB18030.encode(bill.detail) == AlipayFixtures.bytes(Self.detailName))
         #expect(try GB18030.encode(bill.summary) == AlipayFixtures.bytes(Self.summaryName))
         #expect(bill.archiveName == "20880000000000000156_20261005.csv.zip")
-        #expect(try AlipayBill.read(bill.archive()) == AlipayBill.read(AlipayFixtures.bytes(Self.zipName)))
+        #expect(
+            try StatementContent(reading: StatementFile(bill.archive()), from: .alipay)
+                == StatementContent(reading: StatementFile(AlipayFixtures.bytes(Self.zipName)), from: .alipay))
     }
 
     @Test func `a day with nothing in it is written and read`() throws {
         let bill = try AlipayBillWriter(
             account: "2088", date: #require(Self.day), exportedAt: Instant(seconds: 1_791_259_200), entries: [])
-        let content = try AlipayBill.read(bill.archive())
+        let content = try StatementContent(reading: StatementFile(bill.archive()), from: .alipay)
         #expect(content.lines.isEmpty)
-        #expect(content.account == "2088")
+        #expect(content.summary.account == "2088")
     }
 
     @Test func `names with commas and rare characters come back`() throws {
@@ -75,7 +78,7 @@ import Testing
         entry.subject = "茶,𠮷\t€\n杯"
         bill = AlipayBillWriter(
             account: bill.account, date: bill.date, exportedAt: bill.exportedAt, entries: [entry])
-        let line = try #require(AlipayBill.read(bill.archive()).lines.first)
+        let line = try #require(StatementContent(reading: StatementFile(bill.archive()), from: .alipay).lines.first)
         #expect(line.details["商品名称"] == "茶，𠮷 € 杯")
     }
 
@@ -84,7 +87,7 @@ import Testing
             .replacing("（元）", with: "(元)")
             .replacing("-241.58", with: "241.58").replacing("\t,1.45,", with: "\t,-1.45,")
             .replacing("测试商品7,", with: "\"茶,\"\"好\"\"\",")
-        let lines = try AlipayBill.read(GB18030.encode(detail)).lines
+        let lines = try StatementContent(reading: StatementFile(GB18030.encode(detail)), from: .alipay).lines
         #expect(lines[7].details["商品名称"] == "茶,\"好\"")
         let refund = try #require(lines.first { $0.kind == .refund })
         #expect(refund.amount == Fen(24158))
@@ -109,7 +112,7 @@ import Testing
             ("测试商品5,", "测试,商品5,", 11, nil),
             ("交易\t,测试商品0", "转账\t,测试商品0", 6, "业务类型"),
             ("测试商品1,", "测试\u{0}商品1,", 7, nil),
-            ("服务费（元）,", "服务,", nil, "服务费（元）"),
+            ("服务费（元）,", "服务,", 5, "服务费（元）"),
             ("10月06日 00:00:00", "10月07日 00:00:00", 3, nil),
             ("#支付宝业务明细查询", "#支付宝账务明细查询", 1, nil),
         ] as [(String, String, Int?, String?)])
@@ -119,7 +122,9 @@ import Testing
         let text = try sampleBill().detail
         let place = try #require(text.range(of: old))
         let bytes = try GB18030.encode(text.replacingCharacters(in: place, with: new))
-        let defect = #expect(throws: StatementDefect.self) { try AlipayBill.read(bytes) }
+        let defect = #expect(throws: StatementDefect.self) {
+            try StatementContent(reading: StatementFile(bytes), from: .alipay)
+        }
         #expect(defect?.line == line)
         #expect(defect?.column == column)
     }
@@ -128,7 +133,9 @@ import Testing
         var bytes = try AlipayFixtures.bytes(Self.detailName)
         let place = try #require(bytes.indices.first { bytes[..<$0].count { $0 == 0x0A } == 8 })
         bytes[place] = 0xFF
-        let defect = #expect(throws: StatementDefect.self) { try AlipayBill.read(bytes) }
+        let defect = #expect(throws: StatementDefect.self) {
+            try StatementContent(reading: StatementFile(bytes), from: .alipay)
+        }
         #expect(defect == StatementDefect("not GB18030", line: 9))
     }
 
@@ -143,41 +150,47 @@ import Testing
             let summary = bill.summary.replacing(old, with: new)
             #expect(summary != bill.summary)
             let bytes = try archive(bill.detail, summary)
-            let defect = #expect(throws: StatementDefect.self) { try AlipayBill.read(bytes) }
+            let defect = #expect(throws: StatementDefect.self) {
+                try StatementContent(reading: StatementFile(bytes), from: .alipay)
+            }
             #expect(defect?.column == column)
             #expect(defect?.line == 7)
+            #expect(defect?.file == "x_业务明细(汇总).csv")
         }
     }
 
     @Test func `an archive with a stranger, or without the detail, is refused`() throws {
         let bill = try sampleBill()
-        let detail = ZipArchive.Entry(name: "x_业务明细.csv", content: try GB18030.encode(bill.detail))
-        let summary = ZipArchive.Entry(name: "x_业务明细(汇总).csv", content: try GB18030.encode(bill.summary))
-        let stranger = ZipArchive.Entry(name: "readme.txt", content: [1])
+        let detail = (name: "x_业务明细.csv", content: try GB18030.encode(bill.detail))
+        let summary = (name: "x_业务明细(汇总).csv", content: try GB18030.encode(bill.summary))
+        let stranger = (name: "readme.txt", content: [UInt8(1)])
         for entries in [[], [summary], [detail, stranger], [detail, detail]] {
             let bytes = try ZipArchive.bytes(of: entries, modifiedAt: bill.exportedAt)
-            #expect(throws: StatementDefect.self) { try AlipayBill.read(bytes) }
+            #expect(throws: StatementDefect.self) { try StatementContent(reading: StatementFile(bytes), from: .alipay) }
         }
-        #expect(try AlipayBill.read(ZipArchive.bytes(of: [detail], modifiedAt: bill.exportedAt)).lines.count == 20)
+        #expect(
+            try StatementContent(
+                reading: StatementFile(ZipArchive.bytes(of: [detail], modifiedAt: bill.exportedAt)), from: .alipay
+            ).lines.count == 20)
     }
 
     private func archive(_ detail: String, _ summary: String) throws -> [UInt8] {
         try ZipArchive.bytes(
             of: [
-                .init(name: "x_业务明细.csv", content: GB18030.encode(detail)),
-                .init(name: "x_业务明细(汇总).csv", content: GB18030.encode(summary)),
+                (name: "x_业务明细.csv", content: GB18030.encode(detail)),
+                (name: "x_业务明细(汇总).csv", content: GB18030.encode(summary)),
             ],
             modifiedAt: Instant(seconds: 1_791_259_200))
     }
 
     /// The sample's rows, as its lines tell them.
     private func sampleBill() throws -> AlipayBillWriter {
-        let content = try AlipayBill.read(AlipayFixtures.bytes(Self.detailName))
+        let content = try StatementContent(reading: StatementFile(AlipayFixtures.bytes(Self.detailName)), from: .alipay)
         let masks = try GB18030.decode(AlipayFixtures.bytes(Self.detailName)).split(separator: "\r\n")
             .filter { !$0.hasPrefix("#") }.dropFirst().map { $0.split(separator: ",")[10] }
         return AlipayBillWriter(
-            account: try #require(content.account),
-            date: try #require(content.date),
+            account: try #require(content.summary.account),
+            date: try #require(content.summary.date),
             exportedAt: try #require(Instant(text: "2026-10-06 08:31:12")),
             entries: try zip(content.lines, masks).map { line, buyer in
                 AlipayBillEntry(
@@ -203,50 +216,61 @@ import Testing
 
     @Test func `what is written is read back, names in Chinese`() throws {
         let entries = [
-            ZipArchive.Entry(name: "业务明细.csv", content: Array("一二三".utf8)),
-            ZipArchive.Entry(name: "empty", content: []),
+            (name: "业务明细.csv", content: Array("一二三".utf8)), (name: "empty", content: [UInt8]()),
         ]
         let bytes = try ZipArchive.bytes(of: entries, modifiedAt: Self.time)
-        #expect(try ZipArchive(reading: bytes).entries == entries)
+        let archive = try ZipArchive(reading: StatementFile(bytes))
+        #expect(archive.entries.map(\.name) == entries.map(\.name))
+        for index in entries.indices { #expect(try archive.content(index) == entries[index].content) }
     }
 
     @Test func `a bomb is refused by what it claims, by what comes out, and by its ratio`() throws {
-        let zeros = ZipArchive.Entry(name: "a", content: [UInt8](repeating: 0, count: 4 << 20))
+        let zeros = (name: "a", content: [UInt8](repeating: 0, count: 4 << 20))
         let bytes = try ZipArchive.bytes(of: [zeros], modifiedAt: Self.time)
-        #expect(throws: ZipArchive.Defect.tooLarge) { try ZipArchive(reading: bytes) }
+        #expect(throws: ZipArchive.Defect.tooLarge) { try ZipArchive(reading: StatementFile(bytes)).content(0) }
         let generous = InflateLimits(size: 1 << 20, ratio: 2000, ratioFloor: 0)
-        #expect(throws: ZipArchive.Defect.tooLarge) { try ZipArchive(reading: bytes, limits: generous) }
+        #expect(throws: ZipArchive.Defect.tooLarge) { try ZipArchive(reading: StatementFile(bytes), limits: generous) }
         let two = InflateLimits(size: 6 << 20, ratio: 2000, ratioFloor: 0)
-        let pair = try ZipArchive.bytes(of: [zeros, .init(name: "b", content: zeros.content)], modifiedAt: Self.time)
-        #expect(throws: ZipArchive.Defect.tooLarge) { try ZipArchive(reading: pair, limits: two) }
+        let pair = try ZipArchive.bytes(of: [zeros, (name: "b", content: zeros.content)], modifiedAt: Self.time)
+        #expect(throws: ZipArchive.Defect.tooLarge) { try ZipArchive(reading: StatementFile(pair), limits: two) }
         // The directory lies about the size: inflating stops there.
         var liar = bytes
         let directory = try #require(liar.indices.last { liar[$0...].starts(with: [0x50, 0x4B, 1, 2]) })
         liar.replaceSubrange((directory + 24)..<(directory + 28), with: [16, 0, 0, 0])
-        #expect(throws: ZipArchive.Defect.tooLarge) { try ZipArchive(reading: liar) }
-        #expect(throws: StatementDefect("larger than allowed when unpacked")) { try AlipayBill.read(bytes) }
+        #expect(throws: ZipArchive.Defect.tooLarge) { try ZipArchive(reading: StatementFile(liar)).content(0) }
+        // A file that only says more and more is stopped by its ratio, in the line it came to.
+        let remarks = try GB18030.encode("#支付宝业务明细查询\n" + String(repeating: "#\n", count: 1 << 20))
+        let bomb = try ZipArchive.bytes(of: [(name: "业务明细.csv", content: remarks)], modifiedAt: Self.time)
+        let defect = #expect(throws: StatementDefect.self) {
+            try StatementContent(reading: StatementFile(bomb), from: .alipay)
+        }
+        #expect(defect?.reason == "larger than allowed when unpacked")
+        #expect(defect?.file == "业务明细.csv")
+        #expect((defect?.line ?? 0) > 1000)
     }
 
     @Test func `every cut and every flipped byte of the sample is refused or reads the same`() throws {
         let bytes = try AlipayFixtures.bytes(`Alipay bills`.zipName)
-        let whole = try ZipArchive(reading: bytes).entries.map(\.content)
+        let whole = try ZipArchive.contents(of: bytes)
         for end in stride(from: 0, to: bytes.count, by: 7) {
-            #expect(throws: ZipArchive.Defect.self) { try ZipArchive(reading: Array(bytes[..<end])) }
+            #expect(throws: ZipArchive.Defect.self) { try ZipArchive.contents(of: Array(bytes[..<end])) }
         }
         for place in stride(from: 0, to: bytes.count, by: 3) {
             var broken = bytes
             broken[place] ^= 0x41
-            if let read = try? ZipArchive(reading: broken) { #expect(read.entries.map(\.content) == whole) }
+            if let read = try? ZipArchive.contents(of: broken) { #expect(read == whole) }
         }
     }
 
     @Test func `overlapping entries are refused`() throws {
-        let entries = ["a", "b"].map { ZipArchive.Entry(name: $0, content: Array("x".utf8)) }
+        let entries = ["a", "b"].map { (name: $0, content: Array("x".utf8)) }
         var bytes = try ZipArchive.bytes(of: entries, modifiedAt: Self.time)
         let places = bytes.indices.filter { bytes[$0...].starts(with: [0x50, 0x4B, 1, 2]) }
         bytes.replaceSubrange((places[1] + 42)..<(places[1] + 46), with: [0, 0, 0, 0])
         bytes[places[1] + 46] = UInt8(ascii: "a")
-        #expect(throws: ZipArchive.Defect.malformed("entries overlap")) { try ZipArchive(reading: bytes) }
+        #expect(throws: ZipArchive.Defect.malformed("entries overlap")) {
+            try ZipArchive(reading: StatementFile(bytes))
+        }
     }
 
     @Test func `GB18030 goes both ways and refuses what it is not`() throws {
@@ -256,5 +280,19 @@ import Testing
         #expect(try GB18030.encode("业务") == [0xD2, 0xB5, 0xCE, 0xF1])
         #expect(throws: GB18030.Defect.self) { try GB18030.decode([0x41, 0xFF]) }
         #expect(throws: GB18030.Defect.self) { try GB18030.decode([0x41, 0xD2]) }
+    }
+}
+
+extension ZipArchive {
+    /// An entry's content, whole.
+    fileprivate func content(_ index: Int) throws -> [UInt8] {
+        var content: [UInt8] = []
+        try unpack(entries[index]) { content.append(contentsOf: $0) }
+        return content
+    }
+
+    fileprivate static func contents(of bytes: [UInt8]) throws -> [[UInt8]] {
+        let archive = try ZipArchive(reading: StatementFile(bytes))
+        return try archive.entries.indices.map { try archive.content($0) }
     }
 }

@@ -26,25 +26,31 @@ import Testing
     func `a sample agrees with its ok and is written back byte for byte`(name: String) throws {
         let text = try bytes(name)
         let ok = try bytes(String(name.dropLast(4)) + ".ok")
-        let file = try CWP1File(parsing: text, ok: ok)
+        let content = try StatementContent(reading: StatementFile(text), from: .bank, ok: ok)
+        // The writer, given the file's own cells, makes the same bytes.
+        let cells = String(decoding: text, as: UTF8.self).split(separator: "\n")
+            .map { $0.split(separator: "|", omittingEmptySubsequences: false).map(String.init) }
+        let file = CWP1File(
+            kind: try #require(CWP1FileKind(rawValue: cells[0][2])), partnerID: cells[0][3], marketID: cells[0][4],
+            date: try #require(BusinessDate(cells[0][5])), sequence: try #require(Int(cells[0][6])),
+            rows: cells.filter { $0[0] == "D" }.map { Array($0.dropFirst()) })
         #expect(file.name == name)
         #expect(try file.bytes() == text)
         let said = try JSON(parsing: ok)
         #expect(try JSON(parsing: file.ok()) == said)
         #expect(Int64(file.rows.count) == said["records"]?.integer)
         #expect(try file.total().value == said["amountFen"]?.integer)
-        let content = try file.content()
-        #expect(content.source == .bank)
-        #expect(content.account == "M00000000001")
-        #expect(content.date == BusinessDate("20261005"))
+        #expect(content.summary.source == .bank)
+        #expect(content.summary.account == "M00000000001")
+        #expect(content.summary.date == BusinessDate("20261005"))
         #expect(content.lines.map(\.lineNumber) == Array(3..<(3 + file.rows.count)))
         #expect(content.lines.map(\.amount).sum() == (try file.total()))
     }
 
     @Test func `a receipt is read with all it says`() throws {
-        let content = try CWP1File(parsing: sample("PAY")).content()
+        let content = try StatementContent(reading: StatementFile(sample("PAY")), from: .bank)
         let first = try #require(content.lines.first)
-        #expect(content.form == "PAY")
+        #expect(content.summary.form == "PAY")
         #expect(first.kind == .bankReceipt)
         #expect(first.reference == "T20261005000000000000")
         #expect(first.counterpartNumber == "B202610050000000000000000000000")
@@ -57,15 +63,16 @@ import Testing
     }
 
     @Test func `withdrawals, returns and balances are read with all they say`() throws {
-        let withdrawals = try CWP1File(parsing: sample("WDR")).content().lines
+        let withdrawals = try StatementContent(reading: StatementFile(sample("WDR")), from: .bank).lines
         #expect(withdrawals.filter { $0.status == "FAILED" }.count == 6)
         #expect(withdrawals[2].reference == "P000000120261005W000000000000002")
         #expect(withdrawals[2].details["failMsg"] == "收款账号户名不符")
-        let returned = try #require(try CWP1File(parsing: sample("WRT")).content().lines.first)
+        let returned = try #require(
+            try StatementContent(reading: StatementFile(sample("WRT")), from: .bank).lines.first)
         #expect(returned.kind == .withdrawalReturn)
         #expect(returned.reference == "P000000120261004W000000000000001")
         #expect(returned.amount == Fen(8800))
-        let balances = try CWP1File(parsing: sample("BAL")).content().lines
+        let balances = try StatementContent(reading: StatementFile(sample("BAL")), from: .bank).lines
         #expect(balances.map(\.kind) == Array(repeating: .balance, count: 6))
         #expect(balances[1].amount == Fen(100_001))
         #expect(balances[1].details["withdrawableFen"] == "50001")
@@ -80,8 +87,9 @@ import Testing
             let text = try empty.bytes()
             #expect(String(decoding: text, as: UTF8.self).hasSuffix("\nT|0|0\n"))
             #expect(empty.name == "custody_P_M_\(kind.rawValue)_20261005_12.txt")
-            #expect(try CWP1File(parsing: text, ok: empty.ok()) == empty)
-            #expect(try empty.content().lines.isEmpty)
+            let content = try StatementContent(reading: StatementFile(text), from: .bank, ok: empty.ok())
+            #expect(content.summary == StatementSummary(source: .bank, form: kind.rawValue, account: "M", date: date))
+            #expect(content.lines.isEmpty)
         }
     }
 
@@ -90,7 +98,7 @@ import Testing
         let file = CWP1File(
             kind: .refunds, partnerID: "P", marketID: "M", date: date, sequence: 1,
             rows: [["B1", "R1", "REF1", "ORD1", "WXPAY", "500", "-3", "SUCCESS", "20261005", "20261005120000"]])
-        let line = try #require(try CWP1File(parsing: file.bytes()).content().lines.first)
+        let line = try #require(try StatementContent(reading: StatementFile(file.bytes()), from: .bank).lines.first)
         #expect(line.kind == .bankRefund)
         #expect(line.reference == "REF1")
         #expect(line.parentReference == "ORD1")
@@ -101,15 +109,20 @@ import Testing
     func `a file cut anywhere is refused`(name: String) throws {
         let text = try bytes(name)
         for count in stride(from: 0, to: text.count - 1, by: 7) {
-            #expect(throws: StatementDefect.self) { try CWP1File(parsing: Array(text.prefix(count))) }
+            #expect(throws: StatementDefect.self) {
+                try StatementContent(reading: StatementFile(Array(text.prefix(count))), from: .bank)
+            }
         }
-        #expect(throws: StatementDefect.self) { try CWP1File(parsing: text.dropLast()) }
+        #expect(throws: StatementDefect.self) {
+            try StatementContent(reading: StatementFile(Array(text.dropLast())), from: .bank)
+        }
         let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
         for dropped in lines.indices {
             var rest = lines
             rest.remove(at: dropped)
             #expect(throws: StatementDefect.self) {
-                try CWP1File(parsing: Array((rest.joined(separator: "\n") + "\n").utf8))
+                try StatementContent(
+                    reading: StatementFile(Array((rest.joined(separator: "\n") + "\n").utf8)), from: .bank)
             }
         }
     }
@@ -123,10 +136,14 @@ import Testing
                     guard member.name == name else { return member }
                     return .init(name, name == "sha256" ? "00" : .number("7"))
                 })
-            let defect = #expect(throws: StatementDefect.self) { try CWP1File(parsing: text, ok: changed.bytes) }
+            let defect = #expect(throws: StatementDefect.self) {
+                try StatementContent(reading: StatementFile(text), from: .bank, ok: changed.bytes)
+            }
             #expect(defect?.column == name)
         }
-        #expect(throws: StatementDefect.self) { try CWP1File(parsing: text, ok: Array("<html>".utf8)) }
+        #expect(throws: StatementDefect.self) {
+            try StatementContent(reading: StatementFile(text), from: .bank, ok: Array("<html>".utf8))
+        }
     }
 
     @Test(arguments: [
@@ -140,7 +157,9 @@ import Testing
         let range = try #require(text.range(of: old))
         text.replaceSubrange(range, with: new)
         // The trailer must agree for the cell to be what is refused, where the amount reads as one.
-        let defect = #expect(throws: StatementDefect.self) { _ = try CWP1File(parsing: Array(text.utf8)).content() }
+        let defect = #expect(throws: StatementDefect.self) {
+            _ = try StatementContent(reading: StatementFile(Array(text.utf8)), from: .bank)
+        }
         #expect(defect?.line == 3)
         #expect(defect?.column == column)
     }
@@ -148,7 +167,9 @@ import Testing
     @Test func `a balance that is not the sum of its parts is refused`() throws {
         let text = String(decoding: try sample("BAL"), as: UTF8.self)
             .replacing("|100000|40000|50000|10000|0", with: "|100000|40000|50001|10000|0")
-        let defect = #expect(throws: StatementDefect.self) { _ = try CWP1File(parsing: Array(text.utf8)).content() }
+        let defect = #expect(throws: StatementDefect.self) {
+            _ = try StatementContent(reading: StatementFile(Array(text.utf8)), from: .bank)
+        }
         #expect(defect == StatementDefect(defect?.reason ?? "", line: 3, column: "totalFen"))
     }
 
@@ -157,6 +178,6 @@ import Testing
         let file = CWP1File(
             kind: .balances, partnerID: "P", marketID: "M", date: date, sequence: 1,
             rows: [["DEP", "DEPOSIT", "-60", "0", "0", "0", "0"]])
-        #expect(try CWP1File(parsing: file.bytes()).content().lines.first?.amount == Fen(-60))
+        #expect(try StatementContent(reading: StatementFile(file.bytes()), from: .bank).lines.first?.amount == Fen(-60))
     }
 }

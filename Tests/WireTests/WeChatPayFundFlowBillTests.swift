@@ -8,13 +8,19 @@ import Testing
     func `a sample of the fund flow reads the same plain and gzipped`(
         _ name: String, _ count: Int, _ change: Int64
     ) throws {
-        let rows = try WeChatPayFundFlowBill.read(
-            try WeChatPayFixtures.bytes("samples/wechat_\(name)_BASIC_2026-10-05.csv"))
-        let packed = try WeChatPayFundFlowBill.read(
-            try WeChatPayFixtures.bytes("samples/wechat_\(name)_BASIC_2026-10-05.csv.gz"))
-        #expect(rows == packed)
+        let content = try StatementContent(
+            reading: StatementFile(WeChatPayFixtures.bytes("samples/wechat_\(name)_BASIC_2026-10-05.csv")),
+            from: .weChatPay)
+        let packed = try StatementContent(
+            reading: StatementFile(WeChatPayFixtures.bytes("samples/wechat_\(name)_BASIC_2026-10-05.csv.gz")),
+            from: .weChatPay)
+        #expect(content == packed)
+        #expect(content.summary.form == "fund_flow")
+        #expect(content.summary.date == BusinessDate("2026-10-05"))
+        let rows = content.lines
+        #expect(rows.allSatisfy { $0.kind == .movement && $0.details["账户结余(元)"] != nil })
         #expect(rows.count == count)
-        #expect(rows.map(\.change).sum() == Fen(change))
+        #expect(rows.map(\.amount).sum() == Fen(change))
     }
 
     @Test func `a broken balance or total is refused`() throws {
@@ -26,7 +32,9 @@ import Testing
         for (old, new) in cases {
             let range = try #require(text.firstRange(of: old))
             let broken = text.replacingCharacters(in: range, with: new)
-            #expect(throws: StatementDefect.self) { try WeChatPayFundFlowBill.read(Array(broken.utf8)) }
+            #expect(throws: StatementDefect.self) {
+                try StatementContent(reading: StatementFile(Array(broken.utf8)), from: .weChatPay)
+            }
         }
     }
 }

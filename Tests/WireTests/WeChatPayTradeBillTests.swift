@@ -10,15 +10,17 @@ import Testing
     @Test(arguments: [("ALL", 20, 16), ("SUCCESS", 16, 16), ("REFUND", 4, 0)])
     func `a sample bill reads the same plain and gzipped`(_ type: String, _ count: Int, _ payments: Int) throws {
         let plain = try WeChatPayFixtures.bytes("samples/wechat_tradebill_\(type)_2026-10-05.csv")
-        let content = try WeChatPayTradeBill.read(plain)
+        let content = try StatementContent(reading: StatementFile(plain), from: .weChatPay)
         #expect(
             content
-                == (try WeChatPayTradeBill.read(
-                    try WeChatPayFixtures.bytes("samples/wechat_tradebill_\(type)_2026-10-05.csv.gz"))))
-        #expect(content.source == .weChatPay)
-        #expect(content.form == "tradebill_\(type.lowercased())")
-        #expect(content.account == "1900000109")
-        #expect(content.date == Self.date)
+                == (try StatementContent(
+                    reading: StatementFile(
+                        WeChatPayFixtures.bytes("samples/wechat_tradebill_\(type)_2026-10-05.csv.gz")), from: .weChatPay
+                )))
+        #expect(content.summary.source == .weChatPay)
+        #expect(content.summary.form == "tradebill_\(type.lowercased())")
+        #expect(content.summary.account == "1900000109")
+        #expect(content.summary.date == Self.date)
         #expect(content.lines.count == count)
         #expect(content.lines.filter { $0.kind == .payment }.count == payments)
         let meta = try JSON(parsing: try WeChatPayFixtures.bytes("samples/wechat_bill_meta.json"))
@@ -27,8 +29,9 @@ import Testing
     }
 
     @Test func `rows carry numbers, amounts with coupons, rounded fees and the states of refunds`() throws {
-        let lines = try WeChatPayTradeBill.read(
-            try WeChatPayFixtures.bytes("samples/wechat_tradebill_ALL_2026-10-05.csv")
+        let lines = try StatementContent(
+            reading: StatementFile(WeChatPayFixtures.bytes("samples/wechat_tradebill_ALL_2026-10-05.csv")),
+            from: .weChatPay
         ).lines
         let coupon = lines[5]
         #expect(coupon.lineNumber == 7)
@@ -53,12 +56,12 @@ import Testing
 
     @Test func `a byte-order mark, either line end and columns in another order make no difference`() throws {
         let text = try WeChatPayFixtures.text("samples/wechat_tradebill_ALL_2026-10-05.csv")
-        let content = try WeChatPayTradeBill.read(Array(text.utf8))
+        let content = try StatementContent(reading: StatementFile(Array(text.utf8)), from: .weChatPay)
         let unix = Array(text.utf8).filter { $0 != 0x0D }
         let dos = unix.flatMap { $0 == 0x0A ? [0x0D, 0x0A] : [$0] }
-        #expect(try WeChatPayTradeBill.read(unix) == content)
-        #expect(try WeChatPayTradeBill.read(dos) == content)
-        #expect(try WeChatPayTradeBill.read([0xEF, 0xBB, 0xBF] + dos) == content)
+        #expect(try StatementContent(reading: StatementFile(unix), from: .weChatPay) == content)
+        #expect(try StatementContent(reading: StatementFile(dos), from: .weChatPay) == content)
+        #expect(try StatementContent(reading: StatementFile([0xEF, 0xBB, 0xBF] + dos), from: .weChatPay) == content)
         let rows = String(decoding: unix, as: UTF8.self).split(separator: "\n").map(String.init)
         let turned = rows.enumerated().map { index, row in
             index >= rows.count - 2
@@ -66,7 +69,9 @@ import Testing
                 : row.split(separator: ",", omittingEmptySubsequences: false).reversed()
                     .joined(separator: ",")
         }
-        #expect(try WeChatPayTradeBill.read(Array(turned.joined(separator: "\n").utf8)) == content)
+        #expect(
+            try StatementContent(reading: StatementFile(Array(turned.joined(separator: "\n").utf8)), from: .weChatPay)
+                == content)
     }
 
     @Test func `what does not add up is refused whole and says where`() throws {
@@ -92,7 +97,7 @@ import Testing
             let range = try #require(text.firstRange(of: old), "\(old)")
             let broken = text.replacingCharacters(in: range, with: new)
             do throws(StatementDefect) {
-                _ = try WeChatPayTradeBill.read(Array(broken.utf8))
+                _ = try StatementContent(reading: StatementFile(Array(broken.utf8)), from: .weChatPay)
                 Issue.record("accepted: \(new)")
             } catch {
                 #expect(error.line == line, "\(new): \(error)")
@@ -105,14 +110,22 @@ import Testing
         let plain = try WeChatPayFixtures.bytes("samples/wechat_tradebill_SUCCESS_2026-10-05.csv")
         let last = try #require(plain.dropLast(2).lastIndex(of: UInt8(ascii: "`")))
         for end in stride(from: 0, to: last, by: 37) {
-            #expect(throws: StatementDefect.self) { try WeChatPayTradeBill.read(Array(plain[..<end])) }
+            #expect(throws: StatementDefect.self) {
+                try StatementContent(reading: StatementFile(Array(plain[..<end])), from: .weChatPay)
+            }
         }
         let packed = try WeChatPayFixtures.bytes("samples/wechat_tradebill_SUCCESS_2026-10-05.csv.gz")
         for end in stride(from: 2, to: packed.count, by: 61) {
-            #expect(throws: StatementDefect.self) { try WeChatPayTradeBill.read(Array(packed[..<end])) }
+            #expect(throws: StatementDefect.self) {
+                try StatementContent(reading: StatementFile(Array(packed[..<end])), from: .weChatPay)
+            }
         }
-        #expect(throws: StatementDefect.self) { try WeChatPayTradeBill.read(plain + Array("more\r\n".utf8)) }
-        #expect(throws: StatementDefect.self) { try WeChatPayTradeBill.read(Array(plain.dropLast(3)) + [0xFF, 0x0A]) }
+        #expect(throws: StatementDefect.self) {
+            try StatementContent(reading: StatementFile(plain + Array("more\r\n".utf8)), from: .weChatPay)
+        }
+        #expect(throws: StatementDefect.self) {
+            try StatementContent(reading: StatementFile(Array(plain.dropLast(3)) + [0xFF, 0x0A]), from: .weChatPay)
+        }
     }
 
     @Test func `a bill written here has WeChat's own columns and reads back`() throws {
@@ -140,8 +153,8 @@ import Testing
                 let file = WeChatPayTradeBill.write(rows, form: form, lineEnd: lineEnd)
                 let header = String(decoding: file.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self)
                 #expect(sample.hasPrefix(header))
-                let content = try WeChatPayTradeBill.read(Gzip.compressed(file))
-                #expect(content.form == form.rawValue)
+                let content = try StatementContent(reading: StatementFile(Gzip.compressed(file)), from: .weChatPay)
+                #expect(content.summary.form == form.rawValue)
                 #expect(content.lines.count == (form == .all ? 51 : form == .success ? 50 : 1))
                 if form != .refund {
                     #expect(content.lines[3].amount == rows[3].total)
@@ -158,9 +171,10 @@ import Testing
     }
 
     @Test func `an empty day's bill has its titles and zero totals`() throws {
-        let content = try WeChatPayTradeBill.read(WeChatPayTradeBill.write([], form: .all))
+        let content = try StatementContent(
+            reading: StatementFile(WeChatPayTradeBill.write([], form: .all)), from: .weChatPay)
         #expect(content.lines.isEmpty)
-        #expect(content.account == nil && content.date == nil)
+        #expect(content.summary.account == nil && content.summary.date == nil)
     }
 
     @Test func `a large bill is read in good time`() throws {
@@ -174,7 +188,7 @@ import Testing
         let file = Gzip.compressed(WeChatPayTradeBill.write(rows, form: .all))
         let clock = ContinuousClock()
         let start = clock.now
-        #expect(try WeChatPayTradeBill.read(file).lines.count == 20_000)
+        #expect(try StatementContent(reading: StatementFile(file), from: .weChatPay).lines.count == 20_000)
         #expect(clock.now - start < .seconds(20))
     }
 }

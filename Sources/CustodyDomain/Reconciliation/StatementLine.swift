@@ -24,6 +24,18 @@ public enum StatementLineKind: String, CaseIterable, Hashable, Sendable {
     case withdrawalReturn = "withdrawal_return"
     /// A sub-account's balance at the day's end (BAL file).
     case balance
+    /// An account moved, and what it held after that: a fund-flow bill's row, a row of the master account's file (MST).
+    case movement
+    /// A part of a payment went to a receiver, or came back from one (SPL file, profit-sharing bill).
+    case split
+    /// What a receiver got that day, in one sum (SPS file).
+    case settlement
+    /// The custodian charged something (CHG file).
+    case bankFee = "bank_fee"
+    /// A settlement card was bound, changed or released (CRD file).
+    case card
+    /// What came of one merchant of a stock import (STK file).
+    case stock
 }
 
 /// A line of a channel's or bank's statement (对账单明细), in the one form that reconciliation knows.
@@ -38,7 +50,8 @@ public struct StatementLine: Hashable, Sendable {
     public var parentReference: String?
     /// Their number of the same thing.
     public var counterpartNumber: String
-    /// The amount, never negative: the kind says which way. A balance may be negative.
+    /// The amount, never negative: the kind says which way. Of a balance it is what is held, of a movement what changed;
+    /// both may be negative.
     public var amount: Fen
     /// What they kept: positive for a cost, negative when a refund gives a fee back.
     public var fee: Fen
@@ -68,8 +81,8 @@ public struct StatementLine: Hashable, Sendable {
     }
 }
 
-/// A statement, read whole and found consistent with its own totals.
-public struct StatementContent: Hashable, Sendable {
+/// What a statement is about, and what its lines come to; known once it was read to its end and found consistent.
+public struct StatementSummary: Hashable, Sendable {
     /// Whose word it is.
     public var source: StatementSource
     /// The form of the file, such as `tradebill_all`, `business_detail`, `PAY`.
@@ -78,34 +91,75 @@ public struct StatementContent: Hashable, Sendable {
     public var account: String?
     /// The day it is about, where the file says so.
     public var date: BusinessDate?
-    /// All its lines, in order.
-    public var lines: [StatementLine]
+    /// How many lines it has.
+    public var lineCount: Int
+    /// The sum of its lines' amounts.
+    public var amount: Fen
 
-    /// Makes a content.
+    /// Makes a summary.
     public init(
-        source: StatementSource, form: String, account: String?, date: BusinessDate?, lines: [StatementLine]
+        source: StatementSource, form: String, account: String? = nil, date: BusinessDate? = nil, lineCount: Int = 0,
+        amount: Fen = .zero
     ) {
         self.source = source
         self.form = form
         self.account = account
         self.date = date
+        self.lineCount = lineCount
+        self.amount = amount
+    }
+
+    /// Under which name a day's statement is kept: all of a channel's trade bills are `trade`, every other file is its form.
+    public var series: String {
+        form.hasPrefix("tradebill_") || form == "business_detail" ? "trade" : form
+    }
+}
+
+/// A statement held whole: what a small file is read into.
+public struct StatementContent: Hashable, Sendable {
+    /// What it is about.
+    public var summary: StatementSummary
+    /// All its lines, in order.
+    public var lines: [StatementLine]
+
+    /// Makes a content.
+    public init(summary: StatementSummary, lines: [StatementLine]) {
+        self.summary = summary
         self.lines = lines
     }
+}
+
+/// A statement's lines on their way into the database, as the staging table takes them: PostgreSQL's binary COPY format,
+/// in chunks.
+///
+/// Reading them throws a ``StatementDefect`` as soon as one is found; nothing read before it counts then.
+public protocol StatementRows: AsyncSequence, Sendable where Element == [UInt8], Failure == any Error {
+    /// What the lines come to; nil until they were read to their end and found consistent with the file's own totals.
+    var summary: StatementSummary? { get }
 }
 
 /// Why a statement was refused whole.
 public struct StatementDefect: Error, Hashable, Sendable {
     /// What is wrong, in one clear sentence without amounts of people or names.
     public let reason: String
+    /// The file's name, where it has one; of an archive, the name of the file in it.
+    public var file: String?
     /// The line, from 1; nil when it is the whole file.
     public let line: Int?
     /// The column's name, where it is one.
     public let column: String?
 
     /// Makes a defect.
-    public init(_ reason: String, line: Int? = nil, column: String? = nil) {
+    public init(_ reason: String, file: String? = nil, line: Int? = nil, column: String? = nil) {
         self.reason = reason
+        self.file = file
         self.line = line
         self.column = column
+    }
+
+    /// File, line and column as far as they are known, then the reason.
+    public var sentence: String {
+        let place = [file, line.map { "line \($0)" }, column.map { "column \($0)" }].compactMap(\.self)
+        return place.isEmpty ? reason : "\(place.joined(separator: ", ")): \(reason)"
     }
 }

@@ -180,7 +180,7 @@ struct AlipayGatewayRoutes: Sendable {
             if let content = try? GB18030.encode(detail) {
                 bytes =
                     (try? ZipArchive.bytes(
-                        of: [.init(name: "\(bill.account)_\(date.compact)_业务明细.csv", content: content)],
+                        of: [(name: "\(bill.account)_\(date.compact)_业务明细.csv", content: content)],
                         modifiedAt: bill.exportedAt)) ?? []
             }
         default: break

@@ -88,6 +88,7 @@ extension BankMarket {
         case .withdrawals: withdrawalRows(date)
         case .returns: returnRows(date)
         case .balances: differing(snapshots[date] ?? [], balanceDifferences[date] ?? [:])
+        case .splits, .splitSums, .charges, .masterMovements, .cards, .stock: []
         }
     }
 

@@ -39,15 +39,20 @@ extension TenantTransaction {
     /// Keeps a statement as delivered, with all its lines; one with the same bytes is not stored twice, and the one delivered
     /// last takes the place of the one before.
     ///
+    /// Lines go into a staging table by COPY, and from there into the books, where row-level security allows no COPY.
+    ///
     /// - Parameters:
+    ///   - summary: What the file was found to come to; its rows must come to the same.
     ///   - form: `trade` for a channel's bill; the type of a bank's file.
     ///   - sha256: Of the bytes as delivered.
+    ///   - part: The file's bytes in parts, counted from 0; nil behind the last.
     /// - Returns: The statement, and whether it is in force only now.
+    /// - Throws: A `StatementDefect` when the rows are not what the summary says.
     public func storeStatement(
-        _ content: StatementContent, form: String, on date: BusinessDate, fileName: String, sha256: [UInt8],
-        body: [UInt8]
+        _ lines: some StatementRows, of summary: StatementSummary, form: String, on date: BusinessDate,
+        fileName: String, sha256: [UInt8], part: (Int) throws -> [UInt8]?
     ) async throws -> (statement: StatementRecord, isNew: Bool) {
-        let source = content.source.rawValue
+        let source = summary.source.rawValue
         let known = try await row(
             """
             SELECT id FROM statement
@@ -70,40 +75,69 @@ extension TenantTransaction {
             return (try await statement(stored.id), true)
         }
         let id = ID<Statement>(at: now)
+        try await stage(lines, of: summary)
         _ = try await rows([
             replacing,
             """
             INSERT INTO statement (
-                tenant_id, id, source, form, business_date, file_name, sha256, body, line_count, amount_fen, received_at
+                tenant_id, id, source, form, business_date, file_name, sha256, line_count, amount_fen, received_at
             )
             VALUES (
-                \(tenantID), \(id), \(source), \(form), \(date), \(fileName), \(sha256), \(body), \(content.lines.count),
-                \(content.lines.map(\.amount).sum()), \(now)
+                \(tenantID), \(id), \(source), \(form), \(date), \(fileName), \(sha256), \(summary.lineCount),
+                \(summary.amount), \(now)
             )
             """,
-        ])
-        for start in stride(from: 0, to: content.lines.count, by: 5000) {
-            try await insert(content.lines[start..<min(start + 5000, content.lines.count)], into: id)
-        }
-        return (try await statement(id), true)
-    }
-
-    private func insert(_ lines: ArraySlice<StatementLine>, into id: ID<Statement>) async throws {
-        try await run(
             """
             INSERT INTO statement_line (
                 tenant_id, statement_id, line_number, kind, reference, parent_reference, counterpart_number, amount_fen,
                 fee_fen, status, occurred_at, details
             )
-            SELECT \(tenantID), \(id), l.*
-              FROM unnest(
-                  \(lines.map(\.lineNumber)), \(lines.map(\.kind.rawValue)), \(lines.map(\.reference)),
-                  \(lines.map(\.parentReference)), \(lines.map(\.counterpartNumber)), \(lines.map(\.amount)),
-                  \(lines.map(\.fee)), \(lines.map(\.status)), \(lines.map(\.occurredAt)),
-                  \(lines.map { PGJSON(text: jsonObject($0.details)) })
-              ) AS l
+            SELECT \(tenantID), \(id), line_number, kind, reference, parent_reference, counterpart_number, amount_fen,
+                   fee_fen, status, occurred_at, details
+              FROM statement_stage
+            """,
+            "DROP TABLE pg_temp.statement_stage",
+        ])
+        var index = 0
+        while let bytes = try part(index) {
+            try await run(
+                """
+                INSERT INTO statement_part (tenant_id, statement_id, part, bytes)
+                VALUES (\(tenantID), \(id), \(index), \(bytes))
+                """
+            )
+            index += 1
+        }
+        return (try await statement(id), true)
+    }
+
+    /// Copies rows into a table of this transaction's own.
+    private func stage(_ lines: some StatementRows, of summary: StatementSummary) async throws {
+        // A day of millions of lines takes longer than any other statement may.
+        try await run("SET LOCAL statement_timeout = 0")
+        try await run(
+            """
+            CREATE TEMPORARY TABLE statement_stage (
+                line_number int, kind text, reference text, parent_reference text, counterpart_number text,
+                amount_fen bigint, fee_fen bigint, status text, occurred_at timestamptz, details jsonb
+            ) ON COMMIT DROP
             """
         )
+        let count = try await copy("COPY pg_temp.statement_stage FROM STDIN (FORMAT binary)", lines)
+        guard count == summary.lineCount, lines.summary == summary else {
+            throw StatementDefect("the file changed while it was read")
+        }
+    }
+
+    /// Our numbers that a statement's lines of a kind are about, in the file's order.
+    public func references(in statement: ID<Statement>, of kind: StatementLineKind) async throws -> [String] {
+        try await rows(
+            """
+            SELECT reference FROM statement_line
+             WHERE tenant_id = \(tenantID) AND statement_id = \(statement) AND kind = \(kind.rawValue)
+             ORDER BY line_number
+            """
+        ).map { try $0.get("reference") }
     }
 
     /// One statement.

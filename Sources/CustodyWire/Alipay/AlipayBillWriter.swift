@@ -27,8 +27,8 @@ public struct AlipayBillWriter: Sendable {
         let stem = "\(account)_\(date.compact)_业务明细"
         return try ZipArchive.bytes(
             of: [
-                .init(name: "\(stem).csv", content: GB18030.encode(detail)),
-                .init(name: "\(stem)(汇总).csv", content: GB18030.encode(summary)),
+                (name: "\(stem).csv", content: GB18030.encode(detail)),
+                (name: "\(stem)(汇总).csv", content: GB18030.encode(summary)),
             ],
             modifiedAt: exportedAt
         )

@@ -21,8 +21,10 @@ public struct InflateLimits: Hashable, Sendable {
     /// Results up to so many bytes may have any ratio.
     public var ratioFloor: Int
 
-    /// For bills and bank files: 512 MiB, 200 times (DEFLATE's own limit is 1,032), 1 MiB free.
-    public static let statement = InflateLimits(size: 512 << 20, ratio: 200, ratioFloor: 1 << 20)
+    /// For bills and bank files: 8 GiB, 200 times (DEFLATE's own limit is 1,032), 1 MiB free.
+    ///
+    /// What is inflated is never held, so the size only bounds the time that a file can take.
+    public static let statement = InflateLimits(size: 8 << 30, ratio: 200, ratioFloor: 1 << 20)
 
     /// Makes limits.
     public init(size: Int, ratio: Int, ratioFloor: Int) {
@@ -45,7 +47,7 @@ public enum Deflate {
         /// gzip, one member or several in a row.
         case gzip
 
-        fileprivate var windowBits: Int32 {
+        var windowBits: Int32 {
             switch self {
             case .raw: -MAX_WBITS
             case .gzip: MAX_WBITS + 16
@@ -79,67 +81,14 @@ public enum Deflate {
         return output
     }
 
-    /// Inflates bytes, all of them, and stops as soon as the result would break the limits.
-    public static func inflated(
-        _ bytes: [UInt8], frame: Frame, limits: InflateLimits = .statement
-    ) throws(InflateError) -> [UInt8] {
-        var rest = bytes[...]
-        var output: [UInt8] = []
-        repeat {
-            rest = try inflateOne(rest, frame, limits, total: bytes.count, into: &output)
-        } while !rest.isEmpty && frame == .gzip
-        guard rest.isEmpty else { throw .trailingBytes }
-        return output
-    }
-
     /// The CRC-32 of bytes, as gzip and zip carry it.
     public static func crc32(_ bytes: [UInt8]) -> UInt32 {
         UInt32(truncatingIfNeeded: CZlib.crc32(0, bytes, UInt32(bytes.count)))
-    }
-
-    /// Inflates one stream, and returns what follows it.
-    private static func inflateOne(
-        _ bytes: ArraySlice<UInt8>, _ frame: Frame, _ limits: InflateLimits, total: Int, into output: inout [UInt8]
-    ) throws(InflateError) -> ArraySlice<UInt8> {
-        var stream = z_stream()
-        guard inflateInit2_(&stream, frame.windowBits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
-        else { preconditionFailure("zlib has no memory") }
-        defer { inflateEnd(&stream) }
-        var input = Array(bytes)
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        let outcome = input.withUnsafeMutableBufferPointer { source -> Result<Int, InflateError> in
-            stream.next_in = source.baseAddress
-            stream.avail_in = UInt32(source.count)
-            while true {
-                let status = chunk.withUnsafeMutableBufferPointer { target in
-                    stream.next_out = target.baseAddress
-                    stream.avail_out = UInt32(target.count)
-                    return inflate(&stream, Z_NO_FLUSH)
-                }
-                output.append(contentsOf: chunk[0..<(chunk.count - Int(stream.avail_out))])
-                guard limits.allows(output.count, from: total) else { return .failure(.tooLarge) }
-                switch status {
-                case Z_STREAM_END: return .success(Int(stream.avail_in))
-                case Z_OK where stream.avail_in > 0 || stream.avail_out == 0: continue
-                case Z_OK, Z_BUF_ERROR: return .failure(.truncated)
-                default: return .failure(.malformed)
-                }
-            }
-        }
-        return bytes.suffix(try outcome.get())
     }
 }
 
 /// gzip files (RFC 1952).
 public enum Gzip {
-    /// Whether bytes begin like a gzip file.
-    public static func isGzip(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x1F, 0x8B]) }
-
     /// Compresses bytes.
     public static func compressed(_ bytes: [UInt8]) -> [UInt8] { Deflate.compressed(bytes, frame: .gzip) }
-
-    /// Inflates a gzip file of one or several members, within limits; checksums are verified.
-    public static func decompressed(
-        _ bytes: [UInt8], limits: InflateLimits = .statement
-    ) throws(InflateError) -> [UInt8] { try Deflate.inflated(bytes, frame: .gzip, limits: limits) }
 }

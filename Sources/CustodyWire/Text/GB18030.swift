@@ -19,10 +19,7 @@ public enum GB18030 {
     }
 
     private static func convert(_ bytes: [UInt8], from: String, to: String) throws(Defect) -> [UInt8] {
-        let descriptor = iconv_open(to, from)
-        // iconv_open answers (iconv_t) -1 where the C library came without its conversion tables.
-        guard let descriptor, Int(bitPattern: descriptor) != -1 else { throw Defect(offset: 0) }
-        defer { iconv_close(descriptor) }
+        guard let converter = Converter(from: from, to: to) else { throw Defect(offset: 0) }
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count * 3 / 2)
         var input = bytes.map { CChar(bitPattern: $0) }
@@ -34,7 +31,7 @@ public enum GB18030 {
                 let (result, reason) = chunk.withUnsafeMutableBufferPointer { target in
                     var end = target.baseAddress
                     var room = target.count
-                    let result = iconv(descriptor, &position, &left, &end, &room)
+                    let result = iconv(converter.descriptor, &position, &left, &end, &room)
                     let reason = errno
                     output.append(
                         contentsOf: target.prefix(target.count - room).lazy.map { UInt8(bitPattern: $0) })
@@ -46,5 +43,32 @@ public enum GB18030 {
         }
         if let failedAt { throw Defect(offset: failedAt) }
         return output
+    }
+}
+
+/// glibc's iconv between two encodings, open until nobody needs it.
+final class Converter {
+    fileprivate let descriptor: iconv_t
+
+    /// Opens a conversion; nil where the C library came without its tables.
+    init?(from: String, to: String) {
+        // iconv_open answers (iconv_t) -1 for a conversion it does not know.
+        guard let descriptor = iconv_open(to, from), Int(bitPattern: descriptor) != -1 else { return nil }
+        self.descriptor = descriptor
+    }
+
+    deinit { iconv_close(descriptor) }
+
+    /// Converts one character into at most four bytes; nil when it is none.
+    func convert(_ source: UnsafePointer<UInt8>, _ count: Int, into target: UnsafeMutablePointer<UInt8>) -> Int? {
+        var position: UnsafeMutablePointer<CChar>? = UnsafeMutableRawPointer(mutating: source)
+            .assumingMemoryBound(to: CChar.self)
+        var end: UnsafeMutablePointer<CChar>? = UnsafeMutableRawPointer(target).assumingMemoryBound(to: CChar.self)
+        var (left, room) = (count, 4)
+        guard iconv(descriptor, &position, &left, &end, &room) != -1, left == 0 else {
+            _ = iconv(descriptor, nil, nil, nil, nil)
+            return nil
+        }
+        return 4 - room
     }
 }

@@ -2,56 +2,121 @@ import CustodyDomain
 
 /// The shape of WeChat Pay's bills: titles, rows of values each behind a back-tick, summary titles, summary values.
 struct BackTickCSV {
-    /// A row of values, without their back-ticks, still escaped.
-    struct Row {
-        /// Its line in the file, from 1.
-        let line: Int
-        let values: [Substring]
+    private enum Part {
+        case rows
+        case summaryTitles
+        case nothing
     }
 
-    /// Where each column is, by its title.
-    private(set) var columns: [String: Int] = [:]
-    private(set) var rows: [Row] = []
+    /// The columns.
+    let header: StatementHeader
+    /// The values of the row taken last, still escaped.
+    let fields = StatementFields()
+    /// How many rows there were.
+    private(set) var rowCount = 0
     /// The summary's values by their titles.
-    private(set) var summary: [String: Substring] = [:]
-    let headerLine = 1
+    private(set) var summary: [String: String] = [:]
     private(set) var summaryLine = 0
+    private var summaryTitles: StatementHeader?
+    private var part = Part.rows
 
-    /// Takes a file apart, plain or gzipped, with or without a byte-order mark, with either line end.
-    init(_ file: [UInt8]) throws(StatementDefect) {
-        let lines = try BackTickCSV.lines(of: file)
-        guard let header = lines.first, !header.isEmpty, !header.hasPrefix("`") else {
-            throw StatementDefect("the first line is no list of columns", line: 1)
+    /// Begins below the line of titles.
+    init(_ header: StatementHeader) { self.header = header }
+
+    /// The titles of a first or a summary's line; parentheses become half-width, which old files write full-width.
+    static func titles(_ line: TextSlice, number: Int) throws(StatementDefect) -> StatementHeader {
+        guard !line.isEmpty, line[0] != 0x60 else {
+            throw StatementDefect("the first line is no list of columns", line: number)
         }
-        columns = try BackTickCSV.titles(header, line: 1)
-        var index = 1
-        while index < lines.count, lines[index].hasPrefix("`") {
-            let values = BackTickCSV.values(lines[index])
-            guard values.count == columns.count else {
-                throw StatementDefect(
-                    "a row with \(values.count) values under \(columns.count) columns", line: index + 1)
+        let fields = StatementFields()
+        fields.split(line, at: 0x2C)
+        guard fields.count <= StatementFields.limit else {
+            throw StatementDefect("more than 256 columns", line: number)
+        }
+        // Some files put a space behind a title.
+        let titles = (0..<fields.count).map {
+            fields[$0].trimmed.text.replacing("（", with: "(").replacing("）", with: ")")
+        }
+        return try StatementHeader(titles, line: number)
+    }
+
+    /// Takes a line below the titles; true when it is a row, whose values ``fields`` are then.
+    @inline(__always)
+    mutating func takesRow(_ line: TextSlice, _ number: Int) throws(StatementDefect) -> Bool {
+        guard part == .rows, !line.isEmpty, line[0] == 0x60 else {
+            try takeSummary(line, number)
+            return false
+        }
+        fields.splitAtBackTicks(line)
+        guard fields.count == header.titles.count else {
+            throw StatementDefect(
+                "a row with \(fields.count) values under \(header.titles.count) columns", line: number)
+        }
+        rowCount += 1
+        return true
+    }
+
+    private mutating func takeSummary(_ line: TextSlice, _ number: Int) throws(StatementDefect) {
+        switch part {
+        case .rows:
+            guard !line.isEmpty else { throw StatementDefect("the file ends without its summary", line: number) }
+            summaryTitles = try BackTickCSV.titles(line, number: number)
+            part = .summaryTitles
+        case .summaryTitles:
+            guard !line.isEmpty, line[0] == 0x60, let titles = summaryTitles?.titles else {
+                throw StatementDefect("the file ends without its summary", line: number)
             }
-            rows.append(Row(line: index + 1, values: values))
-            index += 1
+            fields.splitAtBackTicks(line)
+            guard fields.count == titles.count else {
+                throw StatementDefect("the summary's titles and values differ in number", line: number)
+            }
+            for (index, title) in titles.enumerated() { summary[title] = fields[index].text }
+            summaryLine = number
+            part = .nothing
+        case .nothing:
+            guard line.isEmpty else { throw StatementDefect("something follows the summary", line: number) }
         }
-        guard index + 1 < lines.count, !lines[index].isEmpty, lines[index + 1].hasPrefix("`") else {
-            throw StatementDefect("the file ends without its summary", line: index + 1)
+    }
+
+    /// Refuses a file that ended before its summary.
+    func finish(_ number: Int) throws(StatementDefect) {
+        guard part == .nothing else { throw StatementDefect("the file ends without its summary", line: number + 1) }
+    }
+
+    /// A value of the summary, as text that may be read like a field.
+    func total<Value>(
+        _ title: String, _ read: (TextSlice) -> Value?
+    ) throws(StatementDefect) -> Value? {
+        guard let text = summary[title] else { return nil }
+        let value = Array(text.utf8).withUnsafeBufferPointer { bytes in
+            bytes.baseAddress.flatMap { read(TextSlice($0, bytes.count)) }
         }
-        guard index + 2 == lines.count else { throw StatementDefect("something follows the summary", line: index + 3) }
-        let titles = try BackTickCSV.titles(lines[index], line: index + 1)
-        let values = BackTickCSV.values(lines[index + 1])
-        guard values.count == titles.count else {
-            throw StatementDefect("the summary's titles and values differ in number", line: index + 2)
-        }
-        summaryLine = index + 2
-        for (title, place) in titles { summary[title] = values[place] }
+        guard let value else { throw defect("not a total", title) }
+        return value
+    }
+
+    /// Verifies a count that the summary must have.
+    func verify(_ title: String, count: Int) throws(StatementDefect) {
+        guard let stated = try total(title, \.number) else { throw defect("the summary lacks a total", title) }
+        guard stated == Int64(count) else { throw defect("the summary counts other rows than there are", title) }
+    }
+
+    /// Verifies a sum, in fen, that the summary must have.
+    func verify(_ title: String, sum: Int128) throws(StatementDefect) {
+        guard let stated = try total(title, \.yuan) else { throw defect("the summary lacks a total", title) }
+        guard Int128(stated) == sum else { throw defect("the rows do not add up to the summary", title) }
+    }
+
+    /// A defect in the summary.
+    func defect(_ reason: String, _ title: String) -> StatementDefect {
+        StatementDefect(reason, line: summaryLine, column: title)
     }
 
     /// The value with its commas and line ends back.
-    static func unescaped(_ value: Substring) -> String {
-        guard value.utf8.contains(UInt8(ascii: "\\")) else { return String(value) }
+    static func unescaped(_ value: String) -> String {
+        guard value.utf8.contains(UInt8(ascii: "\\")) else { return value }
         var result = ""
-        var rest = value
+        var rest = value[...]
         while let character = rest.popFirst() {
             guard character == "\\", let next = rest.first, next == " " || next == "n" else {
                 result.append(character)
@@ -76,62 +141,5 @@ struct BackTickCSV {
             }
         }
         return result
-    }
-
-    private static func lines(of file: [UInt8]) throws(StatementDefect) -> [Substring] {
-        var bytes = file[...]
-        if Gzip.isGzip(file) {
-            do throws(InflateError) {
-                bytes = try Gzip.decompressed(file)[...]
-            } catch { throw StatementDefect("the gzip file is broken or too large (\(error))") }
-        }
-        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw StatementDefect("not UTF-8") }
-        var lines: [Substring] = []
-        // By bytes: to Swift, CR LF is one character.
-        var rest = text.utf8[...]
-        while let end = rest.firstIndex(of: 0x0A) {
-            var line = rest[..<end]
-            if line.last == 0x0D { line.removeLast() }
-            lines.append(Substring(line))
-            rest = rest[rest.index(after: end)...]
-        }
-        if rest.last == 0x0D { rest.removeLast() }
-        lines.append(Substring(rest))
-        while lines.last?.isEmpty == true { lines.removeLast() }
-        return lines
-    }
-
-    private static func titles(_ line: Substring, line number: Int) throws(StatementDefect) -> [String: Int] {
-        var titles: [String: Int] = [:]
-        for (index, part) in line.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
-            // Some files put a space behind a title.
-            let title = String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-            guard !title.isEmpty else { throw StatementDefect("an empty column title", line: number) }
-            guard titles.updateValue(index, forKey: title) == nil else {
-                throw StatementDefect("a column appears twice", line: number, column: title)
-            }
-        }
-        return titles
-    }
-
-    /// Values start behind back-ticks; a comma that is no separator would not be followed by one.
-    private static func values(_ line: Substring) -> [Substring] {
-        var values: [Substring] = []
-        let bytes = line.utf8
-        var start = bytes.index(after: bytes.startIndex)
-        var index = start
-        while index < bytes.endIndex {
-            let next = bytes.index(after: index)
-            if bytes[index] == 0x2C, next < bytes.endIndex, bytes[next] == 0x60 {
-                values.append(line[start..<index])
-                start = bytes.index(after: next)
-                index = start
-            } else {
-                index = next
-            }
-        }
-        values.append(line[start...])
-        return values
     }
 }

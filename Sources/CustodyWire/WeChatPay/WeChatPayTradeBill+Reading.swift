@@ -1,170 +1,203 @@
 import CustodyDomain
 
 extension WeChatPayTradeBill {
-    /// Reads a bill whole, plain or gzipped, or refuses it whole.
+    /// A bill while it is read: columns are found by their titles, and count and sums verified against the summary.
     ///
-    /// Columns are found by their titles. Count and sums are verified against the summary before anything is returned.
     /// The amount of a payment is 订单金额 (coupons included), of a refund 申请退款金额; fees are rounded per row.
-    public static func read(_ file: [UInt8]) throws(StatementDefect) -> StatementContent {
-        let table = try Table(file)
-        let form = try form(of: table)
-        var lines: [StatementLine] = []
-        lines.reserveCapacity(table.rows.count)
-        var sums: [Total: Int64] = [:]
-        var mchids: Set<Substring> = []
-        var dates: Set<BusinessDate> = []
-        for row in table.rows {
-            let fields = Fields(row, table)
-            for total in Total.allCases {
-                guard let column = total.column, table.columns[column.rawValue] != nil else { continue }
-                sums[total, default: 0] += try fields.amount(column).thousandthsOfFen
-            }
-            let line = try line(fields)
-            mchids.insert(try fields.text(.mchid))
-            dates.insert(BusinessDate(of: line.occurredAt))
-            lines.append(line)
-        }
-        try verify(table, sums)
-        return StatementContent(
-            source: .weChatPay, form: form.rawValue, account: mchids.count == 1 ? mchids.first.map(String.init) : nil,
-            date: dates.count == 1 ? dates.first : nil, lines: lines
-        )
-    }
+    final class Reading: StatementFormat {
+        let source = StatementSource.weChatPay
+        let form: String
+        let details: StatementDetails
 
-    private static func form(of table: Table) throws(StatementDefect) -> Form {
-        let required: [Column] = [
-            .time, .mchid, .transactionID, .outTradeNo, .tradeState, .currency, .fee, .total,
-        ]
-        for column in required where table.columns[column.rawValue] == nil {
-            throw StatementDefect("a column is missing", line: table.headerLine, column: column.rawValue)
-        }
-        if table.columns[Column.refundAppliedAt.rawValue] != nil { return .refund }
-        return table.columns[Column.outRefundNo.rawValue] == nil ? .success : .all
-    }
+        private let places: Places
+        private var table: BackTickCSV
+        private var sums = Sums()
+        private var clock = TextClock()
+        private var mchid = CommonText()
+        private var day = CommonDay()
 
-    /// The summary first says how many rows there are, then what they add up to.
-    private static func verify(_ table: Table, _ sums: [Total: Int64]) throws(StatementDefect) {
-        for total in Total.allCases {
-            guard let text = table.summary[total.rawValue] else {
-                if total == .count || total == .fee {
-                    throw StatementDefect("the summary lacks a total", line: table.summaryLine, column: total.rawValue)
-                }
-                continue
+        var fields: StatementFields { table.fields }
+
+        init(_ header: StatementHeader) throws(StatementDefect) {
+            places = try Places(header)
+            table = BackTickCSV(header)
+            let form: Form = places.refundAppliedAt >= 0 ? .refund : places.outRefundNo >= 0 ? .all : .success
+            self.form = form.rawValue
+            // What a line says in its own fields, and the buyer's id, which stays out of the books.
+            let dropped: [Column] = [
+                .time, .appid, .mchid, .transactionID, .outTradeNo, .payer, .tradeState, .currency, .refundAppliedAt,
+                .refundID, .outRefundNo, .refund, .refundState, .total, .refundApplied,
+            ]
+            details = StatementDetails(
+                header, dropping: Set(dropped.map(\.rawValue)), leavesOutZero: true, hasBackslashes: true)
+        }
+
+        func take(
+            _ line: TextSlice, of reader: LineReader, into row: inout StatementRow
+        ) throws(StatementDefect) -> Bool {
+            let number = reader.number
+            guard try table.takesRow(line, number) else { return false }
+            let (places, fields) = (places, table.fields)
+            try sums.add(fields, places, table.header, number)
+            guard fields[places.currency] == "CNY" else {
+                throw table.header.defect("a currency other than CNY", number, places.currency)
             }
-            if total == .count {
-                guard Int(text) == table.rows.count else {
-                    throw StatementDefect(
-                        "the summary counts other rows than there are", line: table.summaryLine, column: total.rawValue)
-                }
-                continue
+            let state = fields[places.tradeState]
+            if state == "SUCCESS" {
+                row.kind = .payment
+                row.reference = try filled(places.outTradeNo, number)
+                row.parent = nil
+                row.counterpart = try filled(places.transactionID, number)
+                row.amount = try fen(places.total, number)
+                row.status = state
+                row.occurredAt = try time(places.time, number)
+            } else if state == "REFUND" || state == "REVOKED", places.outRefundNo >= 0 {
+                try takeRefund(into: &row, number)
+            } else {
+                throw table.header.defect("an unknown state", number, places.tradeState)
             }
-            guard let stated = FineYuan(yuan: text) else {
-                throw StatementDefect("not an amount", line: table.summaryLine, column: total.rawValue)
+            row.fee = rounded(sums.lastFee)
+            mchid.note(fields[places.mchid])
+            day.note(row.occurredAt)
+            return true
+        }
+
+        private func takeRefund(into row: inout StatementRow, _ number: Int) throws(StatementDefect) {
+            row.kind = .refund
+            row.reference = try filled(places.outRefundNo, number)
+            guard row.reference != "0" else {
+                throw table.header.defect("a refund without a number", number, places.outRefundNo)
+            }
+            row.parent = try filled(places.outTradeNo, number)
+            row.counterpart = try filled(places.refundID, number)
+            row.amount = try fen(places.refundApplied >= 0 ? places.refundApplied : places.refund, number)
+            row.status = try filled(places.refundState, number)
+            row.occurredAt = try time(places.refundAppliedAt >= 0 ? places.refundAppliedAt : places.time, number)
+        }
+
+        func finish(_ reader: LineReader) throws(StatementDefect) -> (account: String?, date: BusinessDate?) {
+            try table.finish(reader.number)
+            for total in Total.allCases { try verify(total) }
+            return (mchid.value, day.value)
+        }
+
+        /// The summary first says how many rows there are, then what they add up to.
+        private func verify(_ total: Total) throws(StatementDefect) {
+            let title = total.rawValue
+            if total == .count { return try table.verify(title, count: table.rowCount) }
+            guard let stated = try table.total(title, \.fineYuan) else {
+                if total == .fee { throw table.defect("the summary lacks a total", title) }
+                return
             }
             // A total written in whole fen of fees written in five decimals was rounded, at most once per row.
-            let decimals = text.utf8.lastIndex(of: UInt8(ascii: ".")).map {
-                text.utf8.distance(from: $0, to: text.endIndex) - 1
+            let decimals = table.summary[title]?.split(separator: ".").dropFirst().last?.utf8.count ?? 0
+            let tolerance = total == .fee && decimals < 5 ? 1000 * Int128(max(table.rowCount, 1)) : 0
+            let difference = Int128(stated) - sums.sum(of: total)
+            guard difference.magnitude <= tolerance.magnitude else {
+                throw table.defect("the rows do not add up to the summary", title)
             }
-            let isRounded = total == .fee && (decimals ?? 0) < 5
-            let tolerance = isRounded ? 1000 * Int64(max(table.rows.count, 1)) : 0
-            guard abs(stated.thousandthsOfFen - sums[total, default: 0]) <= tolerance else {
-                throw StatementDefect(
-                    "the rows do not add up to the summary", line: table.summaryLine, column: total.rawValue)
+        }
+
+        @inline(__always)
+        private func filled(_ place: Int, _ number: Int) throws(StatementDefect) -> TextSlice {
+            guard place >= 0, !table.fields[place].isEmpty else {
+                throw table.header.defect("an empty value", number, place)
             }
+            return table.fields[place]
+        }
+
+        @inline(__always)
+        private func fen(_ place: Int, _ number: Int) throws(StatementDefect) -> Int64 {
+            guard let amount = table.fields[place].yuan, amount >= 0 else {
+                throw table.header.defect("not an amount in whole fen", number, place)
+            }
+            return amount
+        }
+
+        @inline(__always)
+        private func time(_ place: Int, _ number: Int) throws(StatementDefect) -> Int64 {
+            guard let time = clock.wallClock(table.fields[place]) else {
+                throw table.header.defect("not a time", number, place)
+            }
+            return time
+        }
+
+        /// Whole fen, half away from zero.
+        @inline(__always)
+        private func rounded(_ fine: Int64) -> Int64 { (fine + (fine < 0 ? -500 : 500)) / 1000 }
+    }
+
+    /// Where the columns of a bill stand; -1 for those it lacks.
+    private struct Places {
+        let time, mchid, transactionID, outTradeNo, tradeState, currency, fee, total: Int
+        let refundAppliedAt, refundID, outRefundNo, refund, couponRefund, refundState, refundApplied: Int
+        let settlementTotal: Int
+
+        init(_ header: StatementHeader) throws(StatementDefect) {
+            func required(_ column: Column) throws(StatementDefect) -> Int { try header.required(column.rawValue) }
+            func optional(_ column: Column) -> Int { header.optional(column.rawValue) }
+            time = try required(.time)
+            mchid = try required(.mchid)
+            transactionID = try required(.transactionID)
+            outTradeNo = try required(.outTradeNo)
+            tradeState = try required(.tradeState)
+            currency = try required(.currency)
+            fee = try required(.fee)
+            total = try required(.total)
+            refundAppliedAt = optional(.refundAppliedAt)
+            outRefundNo = optional(.outRefundNo)
+            couponRefund = optional(.couponRefund)
+            refundApplied = optional(.refundApplied)
+            settlementTotal = optional(.settlementTotal)
+            // A bill that lists refunds says which, how much and how they stand.
+            refundID = outRefundNo >= 0 ? try required(.refundID) : -1
+            refund = outRefundNo >= 0 ? try required(.refund) : -1
+            refundState = outRefundNo >= 0 ? try required(.refundState) : -1
         }
     }
 
-    private static func line(_ fields: Fields) throws(StatementDefect) -> StatementLine {
-        guard try fields.text(.currency) == "CNY" else { throw fields.defect("a currency other than CNY", .currency) }
-        let state = try fields.text(.tradeState)
-        switch state {
-        case "SUCCESS":
-            return StatementLine(
-                lineNumber: fields.row.line, kind: .payment, reference: String(try fields.nonEmpty(.outTradeNo)),
-                counterpartNumber: String(try fields.nonEmpty(.transactionID)), amount: try fields.fen(.total),
-                fee: try fields.amount(.fee).rounded, status: String(state), occurredAt: try fields.time(.time),
-                details: fields.details()
-            )
-        case "REFUND", "REVOKED":
-            let reference = try fields.nonEmpty(.outRefundNo)
-            guard reference != "0" else { throw fields.defect("a refund without a number", .outRefundNo) }
-            let requested = fields.has(.refundApplied) ? try fields.fen(.refundApplied) : try fields.fen(.refund)
-            let occurredAt =
-                fields.has(.refundAppliedAt) ? try fields.time(.refundAppliedAt) : try fields.time(.time)
-            return StatementLine(
-                lineNumber: fields.row.line, kind: .refund, reference: String(reference),
-                parentReference: String(try fields.nonEmpty(.outTradeNo)),
-                counterpartNumber: String(try fields.nonEmpty(.refundID)), amount: requested,
-                fee: try fields.amount(.fee).rounded, status: String(try fields.nonEmpty(.refundState)),
-                occurredAt: occurredAt, details: fields.details()
-            )
-        default: throw fields.defect("an unknown state", .tradeState)
+    /// What the rows add up to, in thousandths of a fen.
+    private struct Sums {
+        private var settlementTotal: Int128 = 0
+        private var refund: Int128 = 0
+        private var couponRefund: Int128 = 0
+        private var fee: Int128 = 0
+        private var total: Int128 = 0
+        private var refundApplied: Int128 = 0
+        /// The fee of the row added last.
+        private(set) var lastFee: Int64 = 0
+
+        @inline(__always)
+        mutating func add(
+            _ fields: StatementFields, _ places: Places, _ header: StatementHeader, _ number: Int
+        ) throws(StatementDefect) {
+            @inline(__always)
+            func amount(_ place: Int) throws(StatementDefect) -> Int64 {
+                guard place >= 0 else { return 0 }
+                guard let amount = fields[place].fineYuan else {
+                    throw header.defect("not an amount", number, place)
+                }
+                return amount
+            }
+            settlementTotal += Int128(try amount(places.settlementTotal))
+            refund += Int128(try amount(places.refund))
+            couponRefund += Int128(try amount(places.couponRefund))
+            lastFee = try amount(places.fee)
+            fee += Int128(lastFee)
+            total += Int128(try amount(places.total))
+            refundApplied += Int128(try amount(places.refundApplied))
+        }
+
+        func sum(of total: Total) -> Int128 {
+            switch total {
+            case .count: 0
+            case .settlementTotal: settlementTotal
+            case .refund: refund
+            case .couponRefund: couponRefund
+            case .fee: fee
+            case .total: self.total
+            case .refundApplied: refundApplied
+            }
         }
     }
 }
-
-/// A row seen by columns.
-private struct Fields {
-    typealias Column = WeChatPayTradeBill.Column
-
-    let row: Table.Row
-    let table: Table
-
-    init(_ row: Table.Row, _ table: Table) {
-        self.row = row
-        self.table = table
-    }
-
-    func defect(_ reason: String, _ column: Column) -> StatementDefect {
-        StatementDefect(reason, line: row.line, column: column.rawValue)
-    }
-
-    func has(_ column: Column) -> Bool { table.columns[column.rawValue] != nil }
-
-    func text(_ column: Column) throws(StatementDefect) -> Substring {
-        guard let index = table.columns[column.rawValue] else { throw defect("a column is missing", column) }
-        return row.values[index]
-    }
-
-    func nonEmpty(_ column: Column) throws(StatementDefect) -> Substring {
-        let text = try text(column)
-        guard !text.isEmpty else { throw defect("an empty value", column) }
-        return text
-    }
-
-    func amount(_ column: Column) throws(StatementDefect) -> FineYuan {
-        guard let amount = FineYuan(yuan: try text(column)) else { throw defect("not an amount", column) }
-        return amount
-    }
-
-    func fen(_ column: Column) throws(StatementDefect) -> Fen {
-        guard let amount = Fen(yuan: try text(column)), amount >= .zero else {
-            throw defect("not an amount in whole fen", column)
-        }
-        return amount
-    }
-
-    func time(_ column: Column) throws(StatementDefect) -> Instant {
-        let text = try text(column)
-        guard text.utf8.count == 19, let time = Instant(text: text) else { throw defect("not a time", column) }
-        return time
-    }
-
-    /// What else a reader may want; the buyer's id is left out, and so are empty and zero values.
-    func details() -> [String: String] {
-        let wanted: [Column] = [
-            .subMchid, .tradeType, .bank, .settlementTotal, .coupon, .couponRefund, .refundSucceededAt, .refundType,
-            .product, .attach, .fee, .rate,
-        ]
-        var details: [String: String] = [:]
-        for column in wanted {
-            guard let index = table.columns[column.rawValue] else { continue }
-            let value = row.values[index]
-            guard !value.isEmpty, value != "0", value != "0.00" else { continue }
-            details[column.rawValue] = BackTickCSV.unescaped(value)
-        }
-        return details
-    }
-}
-
-private typealias Table = BackTickCSV

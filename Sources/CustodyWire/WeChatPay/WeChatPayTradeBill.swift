@@ -68,19 +68,6 @@ public enum WeChatPayTradeBill {
         case fee = "手续费总金额"
         case total = "订单总金额"
         case refundApplied = "申请退款总金额"
-
-        /// The column it sums; nil for the count.
-        var column: Column? {
-            switch self {
-            case .count: nil
-            case .settlementTotal: .settlementTotal
-            case .refund: .refund
-            case .couponRefund: .couponRefund
-            case .fee: .fee
-            case .total: .total
-            case .refundApplied: .refundApplied
-            }
-        }
     }
 }
 
@@ -97,28 +84,6 @@ public struct FineYuan: Hashable, Sendable {
 
     /// Makes an amount of whole fen.
     public init(_ fen: Fen) { thousandthsOfFen = fen.value * 1000 }
-
-    /// Reads yuan with up to five decimals; nil for anything else.
-    public init?(yuan text: some StringProtocol) {
-        var digits = text.utf8[...]
-        let isNegative = digits.first == UInt8(ascii: "-")
-        if isNegative { digits = digits.dropFirst() }
-        let parts = digits.split(separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false)
-        guard let whole = parts.first, (1...12).contains(whole.count) else { return nil }
-        let fraction = parts.count == 2 ? parts[1] : digits[digits.endIndex...]
-        guard parts.count == 1 || (1...5).contains(fraction.count) else { return nil }
-        var result: Int64 = 0
-        for digit in whole {
-            guard (48...57).contains(digit) else { return nil }
-            result = result * 10 + Int64(digit - 48)
-        }
-        for digit in fraction {
-            guard (48...57).contains(digit) else { return nil }
-            result = result * 10 + Int64(digit - 48)
-        }
-        for _ in fraction.count..<5 { result *= 10 }
-        thousandthsOfFen = isNegative ? -result : result
-    }
 
     /// Yuan with exactly five decimals, such as `-3.15042`.
     public var yuan: String {

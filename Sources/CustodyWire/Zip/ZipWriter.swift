@@ -5,7 +5,7 @@ extension ZipArchive {
     ///
     /// - Parameter modifiedAt: Written on a Shanghai wall clock, to two seconds.
     public static func bytes(
-        of entries: [Entry], modifiedAt: Instant
+        of entries: [(name: String, content: [UInt8])], modifiedAt: Instant
     ) throws(GB18030.Defect) -> [UInt8] {
         var output: [UInt8] = []
         var directory: [UInt8] = []

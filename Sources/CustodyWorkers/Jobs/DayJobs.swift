@@ -31,13 +31,15 @@ struct DayJobs: Sendable {
             // What was added to hot accounts yesterday is folded into their balances, so that reading them stays fast.
             try await tx.foldBalances()
             try await tx.enqueue(JobRequest(.settle, date.iso), at: date.start + .seconds(14 * 3600))
+            try await tx.startExpiring()
+            try await tx.adoptInstructions()
             let next = date.advanced(by: 1)
             try await tx.enqueue(JobRequest(.openDay, next.iso), at: next.start + DayJobs.begin)
             try await tx.finish(job, .done)
         }
     }
 
-    /// Fetches a statement, reads it whole, and keeps it; asks again until it is there.
+    /// Fetches a statement, verifies and keeps it; asks again until it is there.
     func fetch(_ job: ClaimedJob, _ subject: StatementSubject) async throws {
         let reply: Reply<BillAnswer>
         switch subject.source {
@@ -58,15 +60,14 @@ struct DayJobs: Sendable {
                 try await tx.finish(job, .again(after: .seconds(600), in: .statements))
             }
         }
-        let (name, bytes) = answer.file(of: subject)
-        let content: StatementContent
-        do {
-            content = try subject.read(bytes)
+        let (name, statement): (String, VerifiedStatement)
+        do throws(StatementDefect) {
+            (name, statement) = try answer.statement(of: subject)
         } catch {
-            return try await bury(job, "\(error.reason), line \(error.line.map(String.init) ?? "-")")
+            return try await bury(job, error.sentence)
         }
         try await store.withTenant(job.tenantID) { tx in
-            try await tx.keep(content, subject: subject, fileName: name, bytes: bytes)
+            try await tx.keep(statement, subject: subject, fileName: name)
             try await tx.finish(job, .done)
         }
     }
@@ -92,6 +93,15 @@ struct DayJobs: Sendable {
         }
     }
 
+    /// Closes orders that expired, and looks again when the next one does: after five minutes at the latest, since orders
+    /// that are synced meanwhile may expire sooner.
+    func expireOrders(_ job: ClaimedJob) async throws {
+        try await store.withTenant(job.tenantID) { tx in
+            let next = try await tx.expireOrders().map { $0 - tx.now } ?? .seconds(300)
+            try await tx.finish(job, .again(after: max(.seconds(1), min(next, .seconds(300))), in: .queries))
+        }
+    }
+
     /// Releases and pays out what is due.
     func settle(_ job: ClaimedJob) async throws {
         try await store.withTenant(job.tenantID) { tx in
@@ -102,11 +112,14 @@ struct DayJobs: Sendable {
 }
 
 extension BillAnswer {
-    /// The file's name and bytes; an empty day has neither.
-    func file(of subject: StatementSubject) -> (name: String, bytes: [UInt8]) {
+    /// The file's name, and what it says; an empty day has a name of ours and no lines.
+    func statement(of subject: StatementSubject) throws(StatementDefect) -> (String, VerifiedStatement) {
         guard case .file(let name, let bytes) = self else {
-            return ("\(subject.source.rawValue)-\(subject.form)-\(subject.date.iso)-empty", [])
+            return (
+                "\(subject.source.rawValue)-\(subject.form)-\(subject.date.iso)-empty",
+                VerifiedStatement(emptyDay: subject.date, from: subject.source, form: subject.form)
+            )
         }
-        return (name, bytes)
+        return (name, try subject.verified(StatementFile(bytes, name: name)))
     }
 }

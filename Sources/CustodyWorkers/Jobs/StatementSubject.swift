@@ -28,37 +28,55 @@ public struct StatementSubject: Hashable, Sendable {
         self.init(source: source, form: String(parts[1]), date: date)
     }
 
-    /// Reads a statement's bytes whole; no bytes are an empty day.
-    public func read(_ bytes: [UInt8]) throws(StatementDefect) -> StatementContent {
-        if bytes.isEmpty { return StatementContent(source: source, form: form, account: nil, date: date, lines: []) }
-        switch source {
-        case .weChatPay: return try WeChatPayTradeBill.read(bytes)
-        case .alipay: return try AlipayBill.read(bytes)
-        case .bank: return try CWP1File(parsing: bytes, ok: nil).content()
+    /// Reads a file to its end and finds it consistent, before anything of it is kept.
+    ///
+    /// - Throws: A defect of the file, one that is about something else included.
+    public func verified(_ file: StatementFile, ok: [UInt8]? = nil) throws(StatementDefect) -> VerifiedStatement {
+        let statement = try VerifiedStatement(verifying: file, from: source, ok: ok)
+        guard statement.summary.series == form else {
+            throw StatementDefect("of the form \(statement.summary.form), not \(form)", file: file.name, line: 1)
         }
+        return statement
     }
 }
 
 extension TenantTransaction {
-    /// Keeps a statement that was read whole, and queues the matching of the days it is about.
+    /// Keeps a statement that was found consistent, and queues the matching of the days it is about.
     ///
     /// - Returns: The statement, and whether it is new.
     @discardableResult
     public func keep(
-        _ content: StatementContent, subject: StatementSubject, fileName: String, bytes: [UInt8]
+        _ statement: VerifiedStatement, subject: StatementSubject, fileName: String
     ) async throws -> (statement: StatementRecord, isNew: Bool) {
         // WeChat's bills do not say their day; a line that came late may well be the only one of a quiet day.
-        if subject.source != .weChatPay, let date = content.date, date != subject.date {
+        if subject.source != .weChatPay, let date = statement.summary.date, date != subject.date {
             throw Rejection.statementDefect(reason: "it is about \(date.iso), not \(subject.date.iso)", line: nil)
         }
+        let digest = try statement.file.sha256()
+        var (kept, isKept) = (SHA256(), false)
         let stored = try await storeStatement(
-            content, form: subject.form, on: subject.date, fileName: fileName, sha256: Array(SHA256.hash(data: bytes)),
-            body: bytes
-        )
+            statement.rows(), of: statement.summary, form: subject.form, on: subject.date, fileName: fileName,
+            sha256: digest
+        ) { index in
+            let part = try statement.file.part(index)
+            if let part {
+                kept.update(data: part)
+                isKept = true
+            }
+            return part
+        }
+        guard !isKept || Array(kept.finalize()) == digest else {
+            throw StatementDefect("the file changed while it was read", file: statement.file.name)
+        }
         guard stored.isNew else { return stored }
+        try await enqueueMatching(of: stored.statement.id, subject)
+        return stored
+    }
+
+    private func enqueueMatching(of statement: ID<Statement>, _ subject: StatementSubject) async throws {
         switch (subject.source, subject.form) {
-        case (.weChatPay, _): try await enqueue(JobRequest(.reconcile, "wechat_pay/\(subject.date.iso)"))
-        case (.alipay, _): try await enqueue(JobRequest(.reconcile, "alipay/\(subject.date.iso)"))
+        case (.weChatPay, "trade"): try await enqueue(JobRequest(.reconcile, "wechat_pay/\(subject.date.iso)"))
+        case (.alipay, "trade"): try await enqueue(JobRequest(.reconcile, "alipay/\(subject.date.iso)"))
         case (.bank, "PAY"):
             let linked = try await linkedCounterparties()
             for channel in ChannelKind.allCases where linked.contains(Counterparty(channel)) {
@@ -66,12 +84,11 @@ extension TenantTransaction {
             }
         case (.bank, "WRT"):
             // Returned withdrawals that no notification told us of.
-            for line in content.lines {
-                guard let instruction = try await instruction(serial: line.reference, at: .bank) else { continue }
+            for serial in try await references(in: statement, of: .withdrawalReturn) {
+                guard let instruction = try await instruction(serial: serial, at: .bank) else { continue }
                 try await enqueue(JobRequest(.watchWithdrawal, ID<Withdrawal>(instruction.subject)))
             }
         default: break
         }
-        return stored
     }
 }

@@ -1,5 +1,6 @@
 import CustodyDomain
 import CustodyStore
+import CustodyWire
 import Postgres
 
 /// What no verb does or says, done by the superuser: for setting up what others would have made, and for counting.
@@ -39,10 +40,64 @@ extension World {
         try await superuser("SELECT FROM custody.posting WHERE tenant_id = \(tenantID)").count
     }
 
+    /// A statement's file and lines as they are stored.
+    public func storedStatement(_ id: ID<Statement>) async throws -> (bytes: [UInt8], lines: [StatementLine]) {
+        let parts = try await superuser(
+            "SELECT bytes FROM custody.statement_part WHERE tenant_id = \(tenantID) AND statement_id = \(id) ORDER BY part"
+        )
+        let lines = try await superuser(
+            """
+            SELECT line_number, kind, reference, parent_reference, counterpart_number, amount_fen, fee_fen, status,
+                   occurred_at, details::text AS details
+              FROM custody.statement_line WHERE tenant_id = \(tenantID) AND statement_id = \(id) ORDER BY line_number
+            """
+        ).map { row in
+            let details = try JSON(parsing: Array(row.get("details", as: String.self).utf8))
+            return StatementLine(
+                lineNumber: try row.get("line_number"), kind: try named(try row.get("kind")),
+                reference: try row.get("reference"),
+                parentReference: try row.get("parent_reference"),
+                counterpartNumber: try row.get("counterpart_number"), amount: try row.get("amount_fen"),
+                fee: try row.get("fee_fen"), status: try row.get("status"), occurredAt: try row.get("occurred_at"),
+                details: Dictionary(
+                    uniqueKeysWithValues: (details.members ?? []).map { ($0.name, $0.value.string ?? "") })
+            )
+        }
+        return (try parts.flatMap { try $0.get("bytes", as: [UInt8].self) }, lines)
+    }
+
+    private func named(_ kind: String) throws -> StatementLineKind {
+        guard let kind = StatementLineKind(rawValue: kind) else { throw StatementDefect("a line of no known kind") }
+        return kind
+    }
+
     /// How many callbacks wait to be processed.
     public func openCallbacks() async throws -> Int {
         try await superuser(
             "SELECT FROM custody.callback WHERE tenant_id = \(tenantID) AND processed_at IS NULL"
+        ).count
+    }
+
+    /// What is stored of the answer to an admin's request, as it lies there.
+    public func keptAdminAnswer(_ key: String) async throws -> [UInt8] {
+        try await superuser("SELECT response FROM custody.admin_request WHERE key = \(key)").first?.get("response")
+            ?? []
+    }
+
+    /// Loses the waiting jobs of a kind, as no verb does.
+    public func loseJobs(_ kind: JobKind) async throws {
+        try await superuser(
+            "DELETE FROM custody.job_later WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)")
+    }
+
+    /// How many jobs of a kind wait or run.
+    public func jobCount(_ kind: JobKind) async throws -> Int {
+        try await superuser(
+            """
+            SELECT FROM custody.job WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)
+            UNION ALL
+            SELECT FROM custody.job_later WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)
+            """
         ).count
     }
 

@@ -35,7 +35,7 @@ struct Bill: Sendable {
         let reader = StatementSubject(
             source: Bill.source(of: channel), form: "trade", date: BusinessDate(daysSinceEpoch: 0))
         content = try reader.read(bytes)
-        date = try #require(content.date)
+        date = try #require(content.summary.date)
     }
 
     static func bytes(of name: String) throws -> [UInt8] { Array(try Data(contentsOf: folder.appending(path: name))) }
@@ -50,12 +50,13 @@ struct Bill: Sendable {
     func rewritten(_ lines: [StatementLine], on date: BusinessDate? = nil) throws -> [UInt8] {
         switch channel {
         case .weChatPay:
-            let form = try #require(WeChatPayTradeBill.Form(rawValue: content.form))
+            let form = try #require(WeChatPayTradeBill.Form(rawValue: content.summary.form))
             return Gzip.compressed(WeChatPayTradeBill.write(try lines.map(weChatRow), form: form))
         case .alipay:
             let date = date ?? self.date
             return try AlipayBillWriter(
-                account: content.account ?? "", date: date, exportedAt: date.advanced(by: 1).start + .seconds(36_000),
+                account: content.summary.account ?? "", date: date,
+                exportedAt: date.advanced(by: 1).start + .seconds(36_000),
                 entries: lines.map(alipayEntry)
             ).archive()
         }
@@ -69,7 +70,7 @@ struct Bill: Sendable {
                 state: line.status, appliedAt: line.occurredAt, succeededAt: nil)
         }
         var row = WeChatPayTradeBill.Row(
-            time: line.occurredAt, appid: "wx8888888888888888", mchid: content.account ?? "",
+            time: line.occurredAt, appid: "wx8888888888888888", mchid: content.summary.account ?? "",
             transactionID: line.counterpartNumber, outTradeNo: line.parentReference ?? line.reference, payer: "",
             tradeType: "NATIVE", total: line.amount, product: "测试商品",
             fee: FineYuan(line.fee), refund: refund)
@@ -89,9 +90,11 @@ struct Bill: Sendable {
     func bankFile(_ lines: [StatementLine]? = nil, on date: BusinessDate? = nil) throws -> [UInt8] {
         let payments = (lines ?? content.lines).filter { $0.kind == .payment }
         for name in Bill.bankNames where lines == nil {
-            let file = try CWP1File(parsing: Bill.bytes(of: name))
-            let numbers = Set(try file.content().lines.compactMap { $0.details["channelOrderNo"] })
-            if file.kind == .receipts, file.date == self.date, numbers == Set(payments.map(\.counterpartNumber)) {
+            let file = try StatementContent(reading: StatementFile(Bill.bytes(of: name)), from: .bank)
+            let numbers = Set(file.lines.compactMap { $0.details["channelOrderNo"] })
+            if file.summary.form == "PAY", file.summary.date == self.date,
+                numbers == Set(payments.map(\.counterpartNumber))
+            {
                 return try Bill.bytes(of: name)
             }
         }
@@ -106,6 +109,15 @@ struct Bill: Sendable {
         return try CWP1File(
             kind: .receipts, partnerID: "P0000001", marketID: "M00000000001", date: day, sequence: 1, rows: rows
         ).bytes()
+    }
+}
+
+extension StatementSubject {
+    /// Reads a file whole, as far as it is about this.
+    func read(_ bytes: [UInt8]) throws -> StatementContent {
+        let file = StatementFile(bytes)
+        #expect(try verified(file).summary.series == form)
+        return try StatementContent(reading: file, from: source)
     }
 }
 

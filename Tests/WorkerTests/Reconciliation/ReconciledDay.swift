@@ -85,9 +85,9 @@ struct ReconciledDay: Sendable {
     /// Brings in a file the way `custody statement import` does.
     @discardableResult
     func keep(_ bytes: [UInt8], _ subject: StatementSubject, named name: String) async throws -> Bool {
-        let content = try subject.read(bytes)
+        let statement = try subject.verified(StatementFile(bytes, name: name))
         return try await world.run { tx in
-            try await tx.keep(content, subject: subject, fileName: name, bytes: bytes).isNew
+            try await tx.keep(statement, subject: subject, fileName: name).isNew
         }
     }
 

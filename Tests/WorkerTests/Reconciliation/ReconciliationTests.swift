@@ -191,36 +191,4 @@ import Testing
             try await day.reconcile()
                 == planted.filter { $0.reference != discrepancy.reference || $0.kind != discrepancy.kind })
     }
-
-    @Test(arguments: Bill.bankNames)
-    func `a bank's file is kept whole, once`(_ name: String) async throws {
-        let bytes = try Bill.bytes(of: name)
-        let ok = try Bill.bytes(of: String(name.dropLast(4)) + ".ok")
-        let content = try CWP1File(parsing: bytes, ok: ok).content()
-        let world = try await TestStore.make().world()
-        let subject = StatementSubject(source: .bank, form: content.form, date: try #require(content.date))
-        for isNew in [true, false] {
-            let kept = try await world.run { tx in
-                try await tx.keep(subject.read(bytes), subject: subject, fileName: name, bytes: bytes)
-            }
-            #expect(kept.isNew == isNew)
-            #expect(kept.statement.lineCount == content.lines.count)
-        }
-        #expect(try await world.violations() == [])
-    }
-
-    @Test func `files of other forms are refused whole, whatever they are said to be`() throws {
-        let others = Bill.files.filter {
-            !Bill.names.contains($0) && !Bill.bankNames.contains($0) && !$0.hasSuffix(".ok")
-        }
-        #expect(!others.isEmpty)
-        for name in others {
-            let bytes = try Bill.bytes(of: name)
-            guard !bytes.isEmpty else { continue }
-            for source in StatementSource.allCases {
-                let subject = StatementSubject(source: source, form: "trade", date: BusinessDate(daysSinceEpoch: 0))
-                #expect(throws: StatementDefect.self, "\(name) as \(source)") { try subject.read(bytes) }
-            }
-        }
-    }
 }

@@ -30,7 +30,9 @@ extension Alipay {
             let answer = try await gateway.outbound.call("GET", url, headers: [("User-Agent", "custody")])
             guard answer.status == 200 else { return .unknown(Doubt(.systemError, "HTTP \(answer.status)")) }
             // An address that expired answers 200 with a page.
-            guard ZipArchive.isZip(answer.body) else { return .unknown(Doubt(.malformedAnswer, "no zip file")) }
+            guard ZipArchive.isZip(StatementFile(answer.body)) else {
+                return .unknown(Doubt(.malformedAnswer, "no zip file"))
+            }
             return .answered(.file(name: "\(link.sellerID)_\(date.compact).csv.zip", bytes: answer.body))
         } catch {
             return .unknown(error)

@@ -27,16 +27,19 @@ extension WeChatPay {
         guard answer.status == 200 else {
             return .unknown(Doubt(.systemError, "bill download: HTTP \(answer.status)"))
         }
-        let isCompressed = Gzip.isGzip(answer.body)
-        guard let plain = isCompressed ? try? Gzip.decompressed(answer.body) : answer.body else {
+        let file = StatementFile(answer.body)
+        var sha1 = Insecure.SHA1()
+        do {
+            try file.unpacked { sha1.update(bufferPointer: $0) }
+        } catch {
             return .unknown(Doubt(.malformedAnswer, "the bill does not unpack"))
         }
         let digits = Array("0123456789abcdef".utf8)
-        let digest = Insecure.SHA1.hash(data: plain).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        let digest = sha1.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
         guard String(decoding: digest, as: UTF8.self) == hash else {
             return .unknown(Doubt(.malformedAnswer, "the bill's hash is another"))
         }
-        let name = "wechat_tradebill_ALL_\(date.iso).csv" + (isCompressed ? ".gz" : "")
+        let name = "wechat_tradebill_ALL_\(date.iso).csv" + (file.isGzip ? ".gz" : "")
         return .answered(.file(name: name, bytes: answer.body))
     }
 }

@@ -119,9 +119,9 @@ extension CWP1Custodian {
             throw Doubt(.malformedAnswer, "the file has another digest than the answer said")
         }
         do {
-            _ = try CWP1File(parsing: bytes, ok: ok)
+            _ = try VerifiedStatement(verifying: StatementFile(bytes, name: name), from: .bank, ok: ok)
         } catch {
-            throw Doubt(.malformedAnswer, error.reason)
+            throw Doubt(.malformedAnswer, error.sentence)
         }
         return .file(name: name, bytes: bytes)
     }
