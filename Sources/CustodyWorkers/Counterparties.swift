@@ -44,6 +44,8 @@ public final class Counterparties: Sendable {
     private static let lifetime = Duration.seconds(5)
 
     private let lines: OutboundLines
+    /// Platform certificates outlive the connectors that downloaded them.
+    private let certificates = WeChatPayCertificates()
     private let entries = Mutex<[Key: Entry]>([:])
 
     /// Makes connectors that call out through these lines.
@@ -53,7 +55,7 @@ public final class Counterparties: Sendable {
     ///
     /// - Throws: ``Rejection/linkMissing(counterparty:)``, or a decoding error when the link is not what the connector needs.
     public func channel(_ kind: ChannelKind, in transaction: TenantTransaction) async throws -> ChannelAccess {
-        let access = try await access(Counterparty(kind), in: transaction) { link, line in
+        let access = try await access(Counterparty(kind), in: transaction) { [certificates] link, line in
             let terms = try JSONDecoder().decode(ChannelTerms.self, from: link)
             switch kind {
             case .weChatPay:
@@ -62,7 +64,7 @@ public final class Counterparties: Sendable {
                     ChannelAccess(
                         channel: try WeChatPay(
                             link: decoded, outbound: try line(decoded.baseURL, WeChatPay.documentedLimits),
-                            clock: WallClock.now),
+                            certificates: certificates, clock: WallClock.now),
                         merchantNumber: decoded.mchid, feeBasisPoints: terms.feeBasisPoints
                     )
                 )

@@ -25,7 +25,6 @@ struct SimulatorOptions: ParsableArguments {
     /// Runs a simulator until it is told to stop.
     func run<Simulator: Service>(
         _ make: (ListenAddress, HTTPClient) throws -> Simulator,
-        prepare: (Simulator) async throws -> Void = { _ in },
         boundPort: @escaping @Sendable (Simulator) async throws -> Int
     ) async throws {
         JSONLogHandler.bootstrap()
@@ -35,7 +34,6 @@ struct SimulatorOptions: ParsableArguments {
         }
         let client = HTTPClient(configuration: .outbound)
         let simulator = try make(address, client)
-        try await prepare(simulator)
         let announcement = Task {
             let port = try await boundPort(simulator)
             print(JSON(dictionaryLiteral: ("listening", .string("\(address.host):\(port)"))).text)
@@ -58,18 +56,20 @@ struct SimulateBank: AsyncParsableCommand {
 
     @OptionGroup var options: SimulatorOptions
 
-    @Option(help: "A JSON list of control requests that are made before it listens: markets, clocks, faults.")
+    @Option(help: "A file of control requests to play before anything else: [{\"method\",\"path\",\"body\"}, …].")
     var scenario: String?
 
     func run() async throws {
-        let steps = try scenario.map { path in
-            guard let bytes = FileManager.default.contents(atPath: path), let steps = try? JSON(parsing: Array(bytes))
-            else { throw ValidationError("The scenario's file cannot be read, or is not JSON.") }
-            return steps
+        let scenario = try scenario.map { path in
+            try SimulatorScenario(try JSON(parsing: Array(Data(contentsOf: URL(filePath: path)))))
         }
         try await options.run(
             { try BankSimulator(host: $0.host, port: $0.port, client: $1) },
-            prepare: { if let steps { try await $0.play(steps) } }, boundPort: { try await $0.boundPort() })
+            boundPort: { simulator in
+                if let scenario { try await simulator.play(scenario) }
+                return try await simulator.boundPort()
+            }
+        )
     }
 }
 
@@ -89,10 +89,19 @@ struct SimulateWeChat: AsyncParsableCommand {
 
     @OptionGroup var options: SimulatorOptions
 
+    @Option(help: "A file of control requests to play before anything else: [{\"method\",\"path\",\"body\"}, …].")
+    var scenario: String?
+
     func run() async throws {
+        let scenario = try scenario.map { path in
+            try SimulatorScenario(try JSON(parsing: Array(Data(contentsOf: URL(filePath: path)))))
+        }
         try await options.run(
             { try WeChatPaySimulator(host: $0.host, port: $0.port, client: $1) },
-            boundPort: { try await $0.boundPort() }
+            boundPort: { simulator in
+                if let scenario { try await simulator.play(scenario) }
+                return try await simulator.boundPort()
+            }
         )
     }
 }

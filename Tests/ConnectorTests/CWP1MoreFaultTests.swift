@@ -217,18 +217,26 @@ import Testing
             "partner_id": "P", "market_id": "M", "partner_serial": "1",
             "partner_public_key_pem": .string(key.publicPEM),
         ]
-        try await bank.play([
-            ["path": "/control/markets", "body": market],
-            [
-                "method": "PUT", "path": "/control/clock",
-                "body": ["merchant": "M", "now": "2026-10-05T12:00:00+08:00"],
-            ],
-            ["path": "/control/faults", "body": ["operation": "WDR.CREATE", "fault": "processing"]],
+        try await bank.play(
+            SimulatorScenario([
+                ["path": "/control/markets", "body": market],
+                [
+                    "method": "PUT", "path": "/control/clock",
+                    "body": ["merchant": "M", "now": "2026-10-05T12:00:00+08:00"],
+                ],
+                ["path": "/control/faults", "body": ["operation": "WDR.CREATE", "fault": "processing"]],
+            ]))
+        let refused = try SimulatorScenario([
+            ["path": "/control/deposits", "body": ["market_id": "M", "amount_fen": 1]],
+            ["path": "/control/deposits", "body": ["market_id": "other", "amount_fen": 1]],
         ])
-        await #expect(throws: BankSimulator.ScenarioFailed.self) {
-            try await bank.play([["path": "/control/deposits", "body": ["market_id": "other", "amount_fen": 1]]])
+        do {
+            try await bank.play(refused)
+            Issue.record("a scenario that is refused ends")
+        } catch {
+            #expect(error.step == 2)
         }
-        await #expect(throws: BankSimulator.ScenarioFailed.self) { try await bank.play(["path": "/control/markets"]) }
-        await #expect(throws: BankSimulator.ScenarioFailed.self) { try await bank.play([["path": "/elsewhere"]]) }
+        #expect(throws: SimulatorScenario.Failure.self) { try SimulatorScenario(["path": "/control/markets"]) }
+        #expect(throws: SimulatorScenario.Failure.self) { try SimulatorScenario([["path": "/elsewhere"]]) }
     }
 }

@@ -14,7 +14,9 @@ import Testing
         ("system_error", .systemError, false), ("rate_limited", .rateLimited, false), ("drop", .noAnswer, false),
         ("no_answer", .noAnswer, true), ("drop_answer", .noAnswer, true), ("bad_signature", .badSignature, true),
         ("stale_timestamp", .badSignature, true), ("unknown_serial", .badSignature, true),
-        ("unsigned", .badSignature, true), ("empty_answer", .badSignature, true), ("html", .badSignature, false),
+        ("unsigned", .badSignature, true), ("empty_unsigned", .badSignature, true),
+        ("empty_answer", .malformedAnswer, true), ("html", .badSignature, false), ("probe", .badSignature, true),
+        ("bad_gateway", .systemError, false),
     ]
 
     @Test(arguments: faults)
@@ -45,7 +47,7 @@ import Testing
         try await World.with { world in
             try await world.setClock("2026-10-05T12:00:00+08:00")
             try await world.paid("OTHER001")
-            for fault in ["bad_signature", "system_error", "rate_limited", "drop_answer", "html", "empty_answer"] {
+            for fault in ["bad_signature", "system_error", "rate_limited", "drop_answer", "html", "empty_unsigned"] {
                 try await world.fault(operation, fault)
                 let reason: Doubt.Reason? =
                     switch operation {

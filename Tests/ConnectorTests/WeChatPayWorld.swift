@@ -18,6 +18,7 @@ struct WeChatPayWorld: Sendable {
     let callbackURL: String
 
     static let mchid = "1900000109"
+    static let subMchid = "1900001121"
 
     /// Takes what the simulator sends, and answers as it is told.
     final class Inbox: Sendable {
@@ -41,7 +42,8 @@ struct WeChatPayWorld: Sendable {
 
     /// Runs a test in a world of its own.
     static func with(
-        timeout: Duration = .seconds(5), _ body: @Sendable (WeChatPayWorld) async throws -> Void
+        timeout: Duration = .seconds(5), kind: String = "direct", registering more: [JSON.Member] = [],
+        _ body: @Sendable (WeChatPayWorld) async throws -> Void
     ) async throws {
         let inbox = Inbox()
         let platform = SimulatorServer { request in inbox.take(request) }
@@ -51,7 +53,8 @@ struct WeChatPayWorld: Sendable {
             group.addTask { try await simulator.run() }
             let platformBase = "http://127.0.0.1:\(try await platform.boundPort())"
             let base = "http://127.0.0.1:\(try await simulator.boundPort())"
-            let link = try await register(base, remitURL: platformBase + "/remit")
+            let link = try await register(
+                base, kind: kind, more: [.init("remit_url", .string(platformBase + "/remit"))] + more)
             let world = WeChatPayWorld(
                 simulator: simulator, base: base, link: link,
                 channel: try WeChatPay(
@@ -63,23 +66,26 @@ struct WeChatPayWorld: Sendable {
         }
     }
 
-    private static func register(_ base: String, remitURL: String) async throws -> WeChatPayLink {
+    private static func register(_ base: String, kind: String, more: [JSON.Member]) async throws -> WeChatPayLink {
         let apiV3Key = "Test0nlyAPIv3KeyTest0nlyAPIv3Key"
         let serial = "54DB5C5D27D323587894278415D19DC8E4D7BDEE"
-        let answer = try await control(
-            "POST", base + "/control/merchants",
-            [
-                "mchid": .string(mchid), "appid": "wx8888888888888888", "api_v3_key": .string(apiV3Key),
-                "merchant_serial": .string(serial),
-                "merchant_public_key_pem": .string(try fixture("wx_merchant.cert.pem")), "market_id": "M1",
-                "remit_url": .string(remitURL),
-            ])
+        let members: [JSON.Member] = [
+            .init("mchid", .string(mchid)), .init("appid", "wx8888888888888888"),
+            .init("api_v3_key", .string(apiV3Key)), .init("merchant_serial", .string(serial)),
+            .init("merchant_public_key_pem", .string(try fixture("wx_merchant.cert.pem"))), .init("market_id", "M1"),
+            .init("kind", .string(kind)),
+            .init("sub_merchants", [["sub_mchid": .string(subMchid), "account_number": "6222021234567890123"]]),
+        ]
+        let answer = try await control("POST", base + "/control/merchants", .object(members + more))
         let keys = try #require(answer["platform_keys"]?.array).map {
             WeChatPayLink.PlatformKey(serial: $0["serial"]?.string ?? "", pem: $0["pem"]?.string ?? "")
         }
         return WeChatPayLink(
             baseURL: base, mchid: mchid, appid: "wx8888888888888888", merchantSerial: serial,
-            merchantPrivateKeyPEM: try fixture("wx_merchant.key.pem"), apiV3Key: apiV3Key, platformKeys: keys)
+            merchantPrivateKeyPEM: try fixture("wx_merchant.key.pem"), apiV3Key: apiV3Key, platformKeys: keys,
+            partner: WeChatPayLink.Partner.Kind(rawValue: kind).map {
+                .init(kind: $0, subMchid: subMchid, sharesProfit: true)
+            })
     }
 
     /// Calls the back door; an error status is an error.
@@ -120,10 +126,48 @@ struct WeChatPayWorld: Sendable {
             callbackURL: callbackURL)
     }
 
+    /// A connector of this world under another link.
+    func connector(
+        _ change: (inout WeChatPayLink) -> Void, certificates: WeChatPayCertificates = WeChatPayCertificates(),
+        clock: @escaping @Sendable () -> Instant = { SimulatorClock.realNow() }
+    ) throws -> WeChatPay {
+        var link = link
+        change(&link)
+        return try WeChatPay(
+            link: link, outbound: Outbound(client: .shared, timeout: .seconds(5)), certificates: certificates,
+            clock: clock)
+    }
+
     /// Places an order and pays it.
-    func paid(_ serial: String, _ amount: Int64 = 12_345) async throws {
+    ///
+    /// - Returns: WeChat's number of the payment.
+    @discardableResult
+    func paid(_ serial: String, _ amount: Int64 = 12_345) async throws -> String {
         _ = try answered(await channel.pay(order(serial, amount)))
-        try await control("POST", "/pay", ["mchid": .string(Self.mchid), "out_trade_no": .string(serial)])
+        let answer = try await control(
+            "POST", "/pay",
+            [
+                "mchid": .string(Self.mchid), "out_trade_no": .string(serial),
+                "sub_mchid": JSON(link.partner?.subMchid),
+            ])
+        return answer["transaction_id"]?.string ?? ""
+    }
+
+    /// What the simulator says an account holds.
+    func funds(_ mchid: String) async throws -> Funds {
+        let account = try await control("GET", "/merchants/\(Self.mchid)")["accounts"]?[mchid]
+        return Funds(account?["available_fen"]?.integer ?? 0, account?["held_fen"]?.integer ?? 0)
+    }
+
+    /// What an account may spend, and what is held back, in fen.
+    struct Funds: Equatable {
+        let available: Int64
+        let held: Int64
+
+        init(_ available: Int64, _ held: Int64) {
+            self.available = available
+            self.held = held
+        }
     }
 }
 

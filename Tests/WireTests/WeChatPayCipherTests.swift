@@ -49,7 +49,9 @@ import Testing
         let vectors = try WeChatPayFixtures.vectors()
         let link = try WeChatPayFixtures.link(vectors)
         let body = try #require(vectors["certificates"]?["response_body"]).bytes
-        let keys = try WeChatPayLink.PlatformKey.certificates(in: body, apiV3Key: link.apiV3Key)
+        let certificates = try WeChatPayCertificate.list(in: body, apiV3Key: link.apiV3Key)
+        let keys = certificates.map(\.key)
+        #expect(certificates.first?.validity.contains(try WeChatPayFixtures.frozenClock(vectors)) == true)
         #expect(keys.count == 1)
         #expect(keys.first?.serial == vectors["platform_serial_no"]?.string)
         #expect(keys.first?.pem == vectors["certificates"]?["certificate_pem"]?.string)

@@ -124,6 +124,8 @@ public struct AccountBinding: Hashable, Sendable {
     public let mobile: String
     /// How to verify it.
     public let verification: Verification
+    /// Where the account's bank is (省市编码), by the administrative division's code; some custodians need it.
+    public var areaCode: String?
 
     /// Makes a binding.
     public init(

@@ -117,6 +117,10 @@ public protocol Custodian: Sendable {
 
     /// Asks what became of an instruction, by its operation, serial number and date.
     func query(_ operation: CustodianOperation, serial: String, sentOn: BusinessDate) async -> Reply<CustodianResult>
+    /// Asks the same with what the instruction was about, which some custodians need to find it; others leave it out.
+    func query(
+        _ operation: CustodianOperation, serial: String, sentOn: BusinessDate, about subject: InstructionSubject
+    ) async -> Reply<CustodianResult>
     /// Reads a notification whose signature was verified when it came in; decrypts fields where needed.
     func notice(in body: [UInt8]) throws(Doubt) -> CustodianNotice
 }

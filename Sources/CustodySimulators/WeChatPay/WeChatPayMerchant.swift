@@ -3,6 +3,13 @@ import CustodyWire
 
 /// A merchant as simulated WeChat Pay knows it; belongs to the simulator's actor.
 final class WeChatPayMerchant {
+    /// What a merchant number is for; each kind has endpoints of its own.
+    enum Kind: String {
+        case direct
+        case serviceProvider = "service_provider"
+        case ecommerce
+    }
+
     /// An order (商户订单).
     struct Order {
         enum State: String {
@@ -13,6 +20,12 @@ final class WeChatPayMerchant {
         }
 
         let outTradeNo: String
+        /// The sub-merchant's; nil for a direct merchant's.
+        var subMchid: String?
+        /// The combined order it belongs to.
+        var combineNo: String?
+        /// Whether its money is held back until it is split.
+        var sharesProfit = false
         /// What was asked for, to tell a repeat from a conflict.
         let request: JSON
         let method: String
@@ -28,23 +41,49 @@ final class WeChatPayMerchant {
         var paidAt: Instant?
         var openid: String?
         var refunds: [String] = []
+        /// What is held back still.
+        var unsplit = Fen.zero
+        /// What was split or is being split, without what failed.
+        var split = Fen.zero
+        var splitCount = 0
+        var isUnfrozen = false
+
+        /// Its place among the merchant's orders: numbers count per sub-merchant.
+        var key: String { WeChatPayMerchant.key(subMchid, outTradeNo) }
 
         /// `NATIVE`, `JSAPI`, `MWEB`, `APP`.
         var tradeType: String { method == "h5" ? "MWEB" : method.uppercased() }
     }
 
+    /// A combined order (合单).
+    struct CombinedOrder {
+        let combineNo: String
+        let request: JSON
+        let method: String
+        let prompt: JSON
+        let orderKeys: [String]
+        let notifyURL: String?
+    }
+
     /// A refund (退款单).
     struct Refund {
         let outRefundNo: String
-        let outTradeNo: String
+        let orderKey: String
         let request: JSON
         let refundID: String
         let amount: Fen
+        /// What of it was held back, what was available, and what the platform advances; less the fee given back.
+        var fromHeld = Fen.zero
+        var fromAvailable = Fen.zero
+        var advanced = Fen.zero
         let notifyURL: String?
         let createdAt: Instant
         /// `PROCESSING`, `SUCCESS`, `CLOSED`, `ABNORMAL`.
         var status = "PROCESSING"
         var succeededAt: Instant?
+        var channel = "ORIGINAL"
+        /// The number of paying an advance back, and when it was.
+        var advanceReturn: (id: String, at: Instant)?
     }
 
     /// A day's money sent to the bank.
@@ -55,30 +94,41 @@ final class WeChatPayMerchant {
         var answer: Int
     }
 
-    let mchid: String
-    let appid: String
-    let apiV3Key: String
-    let keys: [String: RSAVerifier]
-    let marketID: String
-    let remitURL: String?
-    let callbacksAllowed: Bool
-    let callbacksByPublicKey: Bool
-
-    init(
-        mchid: String, appid: String, apiV3Key: String, keys: [String: RSAVerifier], marketID: String,
-        remitURL: String?, callbacksAllowed: Bool, callbacksByPublicKey: Bool
-    ) {
-        self.mchid = mchid
-        self.appid = appid
-        self.apiV3Key = apiV3Key
-        self.keys = keys
-        self.marketID = marketID
-        self.remitURL = remitURL
-        self.callbacksAllowed = callbacksAllowed
-        self.callbacksByPublicKey = callbacksByPublicKey
+    /// Who it is, as registered.
+    struct Registration {
+        var kind = Kind.direct
+        var appid: String
+        var apiV3Key: String
+        var keys: [String: RSAVerifier]
+        /// Seals sensitive fields of answers and keys of bills.
+        var publicKeyPEM: String
+        var marketID: String
+        var remitURL: String?
+        var profitSharingURL: String?
+        var callbacksAllowed = true
+        var callbacksByPublicKey = true
+        /// Applications go through their states by themselves, a minute each.
+        var applymentsMove = false
+        var hasMagicAmounts = false
+        var mayAdvance = true
     }
 
+    let mchid: String
+    let registration: Registration
+
+    init(mchid: String, registration: Registration) {
+        self.mchid = mchid
+        self.registration = registration
+    }
+
+    var kind: Kind { registration.kind }
+    var appid: String { registration.appid }
+    var apiV3Key: String { registration.apiV3Key }
+    var remitURL: String? { kind == .ecommerce ? nil : registration.remitURL }
+
     var orders: [String: Order] = [:]
+    var orderKeysByTransaction: [String: String] = [:]
+    var combinedOrders: [String: CombinedOrder] = [:]
     var refunds: [String: Refund] = [:]
     var openCallbacks = 0
     var deliveredCallbacks = 0
@@ -88,33 +138,52 @@ final class WeChatPayMerchant {
     /// Bills as first made: what changes later never changes a bill.
     var bills: [BusinessDate: [WeChatPayTradeBill.Row]] = [:]
 
-    /// Orders that the day's bill and lump forget, and the next day's carry.
+    var subMerchants: [String: WeChatPaySubMerchant] = [:]
+    var applyments: [String: WeChatPayApplyment] = [:]
+    var settlementChanges: [String: WeChatPaySettlementChange] = [:]
+    var cancellations: [String: WeChatPayCancellation] = [:]
+    var receivers: Set<String> = []
+    var splits: [String: WeChatPaySplit] = [:]
+    var splitReturns: [String: WeChatPaySplitReturn] = [:]
+    var withdrawals: [String: WeChatPayWithdrawal] = [:]
+    var media: [String: String] = [:]
+    /// The money of the merchant itself and of its sub-merchants, by merchant number.
+    var accounts: [String: WeChatPayAccount] = [:]
+
+    /// Orders that the day's bill and lump forget, and the next day's carry; these three by the orders' keys.
     var lateOrders: Set<String> = []
     /// Fees that bill and lump carry instead.
     var plantedFees: [String: Fen] = [:]
     /// Amounts that bill and lump carry instead.
     var plantedAmounts: [String: Fen] = [:]
 
+    /// Where something of a sub-merchant's is kept, by its number; `/` is in no number.
+    static func key(_ subMchid: String?, _ number: String) -> String {
+        subMchid.map { "\($0)/\(number)" } ?? number
+    }
+
     /// A channel's fee: 0.60 %, rounded half up.
     static func fee(of amount: Fen) -> Fen { Fen((amount.value * 6 + 500) / 1000) }
 
+    func order(transactionID: String) -> Order? { orderKeysByTransaction[transactionID].flatMap { orders[$0] } }
+
     /// The day in whose bill and lump a paid order appears.
     func billDate(of order: Order) -> BusinessDate? {
-        order.paidAt.map { BusinessDate(of: $0).advanced(by: lateOrders.contains(order.outTradeNo) ? 1 : 0) }
+        order.paidAt.map { BusinessDate(of: $0).advanced(by: lateOrders.contains(order.key) ? 1 : 0) }
     }
 
     /// What bill and lump say an order amounts to.
-    func billAmount(of order: Order) -> Fen { plantedAmounts[order.outTradeNo] ?? order.total }
+    func billAmount(of order: Order) -> Fen { plantedAmounts[order.key] ?? order.total }
 
     /// What bill and lump say an order's fee is, in the bill's precision.
     func billFee(of order: Order) -> FineYuan {
-        plantedFees[order.outTradeNo].map { FineYuan($0) } ?? FineYuan(thousandthsOfFen: order.total.value * 6)
+        plantedFees[order.key].map { FineYuan($0) } ?? FineYuan(thousandthsOfFen: order.total.value * 6)
     }
 
     /// The orders of a day's bill, oldest first.
     func billedOrders(_ date: BusinessDate) -> [Order] {
         orders.values.filter { billDate(of: $0) == date }
-            .sorted { ($0.paidAt ?? $0.createdAt, $0.outTradeNo) < ($1.paidAt ?? $1.createdAt, $1.outTradeNo) }
+            .sorted { ($0.paidAt ?? $0.createdAt, $0.key) < ($1.paidAt ?? $1.createdAt, $1.key) }
     }
 
     /// The refunds of a day's bill: those accepted that day, oldest first.

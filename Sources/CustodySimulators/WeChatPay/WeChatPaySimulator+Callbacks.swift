@@ -26,38 +26,94 @@ extension WeChatPaySimulator {
     ///
     /// - Returns: `delivered`, `failed`, `withheld` or `none`.
     func notifyPayment(_ mchid: String, _ order: WeChatPayMerchant.Order) async -> String {
-        guard let merchant = merchants[mchid], merchant.callbacksAllowed, let url = order.notifyURL,
-            let body = envelope(
-                merchant, "TRANSACTION.SUCCESS", "支付成功", "transaction", order.json(merchant))
-        else { return "none" }
-        let message = Message(
-            mchid: mchid, url: url, body: body, operation: "payment_callback", serial: order.outTradeNo,
-            amount: order.total)
-        return await start(message)
+        guard let merchant = merchants[mchid] else { return "none" }
+        return await notify(
+            merchant, "TRANSACTION.SUCCESS", "支付成功", "transaction", order.json(merchant), url: order.notifyURL,
+            operation: "payment_callback", serial: order.outTradeNo, amount: order.total)
+    }
+
+    /// Tells the merchant that a combined order was paid.
+    func notifyCombined(_ merchant: WeChatPayMerchant, _ order: WeChatPayMerchant.CombinedOrder) async -> String {
+        guard let json = try? combinedJSON(order, merchant, clock.now(of: merchant.mchid)) else { return "none" }
+        let total = order.orderKeys.compactMap { merchant.orders[$0]?.total }.sum()
+        return await notify(
+            merchant, "TRANSACTION.SUCCESS", "支付成功", "transaction", json, url: order.notifyURL,
+            operation: "payment_callback", serial: order.combineNo, amount: total)
     }
 
     /// Tells the merchant how a refund ended.
     func notifyRefund(_ mchid: String, _ refund: WeChatPayMerchant.Refund) async {
-        guard let merchant = merchants[mchid], merchant.callbacksAllowed, let url = refund.notifyURL else { return }
-        let order = merchant.orders[refund.outTradeNo]
+        guard let merchant = merchants[mchid] else { return }
+        let order = merchant.orders[refund.orderKey]
+        let isDirect = order?.subMchid == nil
         let resource: JSON = [
-            "mchid": .string(mchid), "out_trade_no": .string(refund.outTradeNo),
-            "transaction_id": JSON(order?.transactionID), "out_refund_no": .string(refund.outRefundNo),
-            "refund_id": .string(refund.refundID), "refund_status": .string(refund.status),
-            "success_time": JSON(refund.succeededAt?.rfc3339Shanghai), "user_received_account": "支付用户零钱",
+            isDirect ? "mchid" : "sp_mchid": .string(mchid), "sub_mchid": JSON(order?.subMchid),
+            "out_trade_no": JSON(order?.outTradeNo), "transaction_id": JSON(order?.transactionID),
+            "out_refund_no": .string(refund.outRefundNo), "refund_id": .string(refund.refundID),
+            "refund_status": .string(refund.status), "success_time": JSON(refund.succeededAt?.rfc3339Shanghai),
+            "user_received_account": "支付用户零钱",
             "amount": [
                 "total": JSON(order?.total.value), "refund": JSON(refund.amount.value),
                 "payer_total": JSON(order?.total.value), "payer_refund": JSON(refund.amount.value),
             ],
         ]
-        guard
-            let body = envelope(
-                merchant, "REFUND.\(refund.status)", "退款通知", "refund", resource.omittingNulls)
-        else { return }
-        _ = await start(
+        _ = await notify(
+            merchant, "REFUND.\(refund.status)", "退款通知", "refund", resource.omittingNulls, url: refund.notifyURL,
+            operation: "refund_callback", serial: refund.outRefundNo, amount: refund.amount)
+    }
+
+    /// Tells the receivers of a split, those that are merchants here and want to know; never the payer's side.
+    func notifyReceivers(_ mchid: String, _ split: WeChatPaySplit, _ order: WeChatPayMerchant.Order) async {
+        for receiver in split.receivers where receiver.result == "SUCCESS" && receiver.type == "MERCHANT_ID" {
+            guard let merchant = merchants[receiver.account], let url = merchant.registration.profitSharingURL else {
+                continue
+            }
+            let resource: JSON = [
+                order.subMchid == nil ? "mchid" : "sp_mchid": .string(mchid), "sub_mchid": JSON(order.subMchid),
+                "transaction_id": JSON(order.transactionID), "order_id": .string(split.orderID),
+                "out_order_no": .string(split.outOrderNo),
+                "receiver": [
+                    "type": .string(receiver.type), "account": .string(receiver.account),
+                    "amount": JSON(receiver.amount.value), "description": .string(receiver.description),
+                ],
+                "success_time": JSON(receiver.finishedAt?.rfc3339Shanghai),
+            ]
+            _ = await notify(
+                merchant, "PROFITSHARING.SUCCESS", "分账", "profitsharing", resource.omittingNulls, url: url,
+                operation: "split_callback", serial: split.outOrderNo, amount: receiver.amount)
+        }
+    }
+
+    /// Tells the merchant that a withdrawal moved.
+    func notifyWithdrawal(_ merchant: WeChatPayMerchant, _ withdrawal: WeChatPayWithdrawal) async {
+        _ = await notify(
+            merchant, "MCHWITHDRAW.CHANGE", "提现状态变更", "mch_withdraw", withdrawal.json(merchant),
+            url: withdrawal.request["notify_url"]?.string, operation: "withdraw_callback",
+            serial: withdrawal.outRequestNo, amount: withdrawal.amount)
+    }
+
+    private func notify(
+        _ merchant: WeChatPayMerchant, _ event: String, _ summary: String, _ type: String, _ resource: JSON,
+        url: String?, operation: String, serial: String, amount: Fen
+    ) async -> String {
+        guard merchant.registration.callbacksAllowed, let url,
+            let body = envelope(merchant, event, summary, type, resource)
+        else { return "none" }
+        return await start(
             Message(
-                mchid: mchid, url: url, body: body, operation: "refund_callback", serial: refund.outRefundNo,
-                amount: refund.amount))
+                mchid: merchant.mchid, url: url, body: body, operation: operation, serial: serial, amount: amount))
+    }
+
+    /// Sends what must be refused: a callback whose signature is a probe.
+    ///
+    /// - Returns: The status of the answer.
+    func probe(_ merchant: WeChatPayMerchant, url: String) async -> Int? {
+        guard
+            let body = envelope(merchant, "TRANSACTION.SUCCESS", "支付成功", "transaction", ["probe": true])
+        else { return nil }
+        let headers = identity.headers(
+            signing: body, byPublicKey: merchant.registration.callbacksByPublicKey, flaw: .probe)
+        return await post(url, body, headers: headers, timeout: .seconds(5))
     }
 
     private func envelope(
@@ -110,7 +166,7 @@ extension WeChatPaySimulator {
             default: .none
             }
         let times = fault?.fault == "duplicate_callback" ? Int(fault?.parameters["times"]?.integer ?? 2) : 1
-        let byPublicKey = merchants[message.mchid]?.callbacksByPublicKey ?? true
+        let byPublicKey = merchants[message.mchid]?.registration.callbacksByPublicKey ?? true
         // Copies travel side by side, as WeChat's own repeats sometimes do.
         let isDelivered = await withTaskGroup(of: Bool.self) { group in
             for _ in 0..<max(times, 1) {

@@ -1,119 +1,48 @@
 import CustodyDomain
 import CustodyWire
 
-/// An error the way WeChat Pay writes it.
-struct WeChatPayFailure: Error {
-    let status: Int
-    let code: String
-    let message: String
-
-    init(_ status: Int, _ code: String, _ message: String) {
-        self.status = status
-        self.code = code
-        self.message = message
-    }
-
-    var body: [UInt8] {
-        let json: JSON = ["code": .string(code), "message": .string(message)]
-        return json.bytes
-    }
-}
-
 /// Every call of the protocol: who asks, what for, what goes wrong, and the signed answer.
 extension WeChatPaySimulator {
-    /// What is asked.
-    enum Operation {
-        case pay(method: String)
-        case query(outTradeNo: String)
-        case queryByID(String)
-        case close(outTradeNo: String)
-        case refund
-        case queryRefund(outRefundNo: String)
-        case bill
-        case download
-        case certificates
-
-        init?(_ request: SimulatorRequest) {
-            let parts = request.pathParts
-            switch (request.method, parts.count) {
-            case ("POST", 4) where request.path.hasPrefix("/v3/pay/transactions/"):
-                guard ["native", "jsapi", "h5", "app"].contains(parts[3]) else { return nil }
-                self = .pay(method: parts[3])
-            case ("GET", 5) where request.path.hasPrefix("/v3/pay/transactions/out-trade-no/"):
-                self = .query(outTradeNo: parts[4])
-            case ("GET", 5) where request.path.hasPrefix("/v3/pay/transactions/id/"): self = .queryByID(parts[4])
-            case ("POST", 6)
-            where request.path.hasPrefix("/v3/pay/transactions/out-trade-no/") && parts[5] == "close":
-                self = .close(outTradeNo: parts[4])
-            case ("POST", 4) where request.path == "/v3/refund/domestic/refunds": self = .refund
-            case ("GET", 5) where request.path.hasPrefix("/v3/refund/domestic/refunds/"):
-                self = .queryRefund(outRefundNo: parts[4])
-            case ("GET", 3) where request.path == "/v3/bill/tradebill": self = .bill
-            case ("GET", 3) where request.path == "/v3/billdownload/file": self = .download
-            case ("GET", 2) where request.path == "/v3/certificates": self = .certificates
-            default: return nil
-            }
-        }
-
-        /// The name faults are planted under.
-        var name: String {
-            switch self {
-            case .pay: "pay"
-            case .query, .queryByID: "query"
-            case .close: "close"
-            case .refund: "refund"
-            case .queryRefund: "query_refund"
-            case .bill: "bill"
-            case .download: "download"
-            case .certificates: "certificates"
-            }
-        }
-
-        func serial(_ json: JSON?) -> String? {
-            switch self {
-            case .pay: json?["out_trade_no"]?.string
-            case .query(let number), .close(let number): number
-            case .refund: json?["out_refund_no"]?.string
-            case .queryRefund(let number): number
-            case .queryByID, .bill, .download, .certificates: nil
-            }
-        }
-
-        func amount(_ json: JSON?) -> Fen? {
-            switch self {
-            case .pay: json?["amount"]?["total"]?.integer.map(Fen.init)
-            case .refund: json?["amount"]?["refund"]?.integer.map(Fen.init)
-            default: nil
-            }
-        }
-    }
-
     nonisolated func answerProtocol(_ request: SimulatorRequest) async -> SimulatorResponse {
         let byPublicKey = request.header("Wechatpay-Serial") == identity.publicKeyID
-        guard let operation = Operation(request) else {
-            return signed(404, WeChatPayFailure(404, "RESOURCE_NOT_EXISTS", "没有这个接口").body, byPublicKey)
+        guard let (route, parameters) = WeChatPayRoute.find(request) else {
+            return signed(404, WeChatPayFailure.absent("没有这个接口").body, byPublicKey)
         }
         let mchid: String
         do throws(WeChatPayFailure) {
-            mchid = try await authenticate(request)
+            mchid = try await authenticate(request, route)
         } catch { return signed(error.status, error.body, byPublicKey) }
         let json = request.json
-        let fault = faults.take(
-            operation.name, merchant: mchid, serial: operation.serial(json), amount: operation.amount(json))
+        let fault = await fault(
+            route.name, mchid, serial: WeChatPayRoute.serial(parameters, json), amount: WeChatPayRoute.amount(json))
         if let fault, let early = earlyAnswer(fault, byPublicKey) { return early }
-        var (status, body): (Int, [UInt8])
+        var answer: WeChatPayAnswer
         do throws(WeChatPayFailure) {
-            (status, body) = try await execute(operation, request, json, mchid)
-        } catch { (status, body) = (error.status, error.body) }
-        if case .download = operation, status == 200 {
-            if fault?.fault == "corrupt" { body = Array(body.dropLast(9)) + [0, 0, 0, 0, 0, 0, 0, 0, 0] }
-            if fault?.fault == "other_bill" { body = Gzip.compressed(Array("other".utf8)) }
-            if fault == nil || ["corrupt", "other_bill"].contains(fault?.fault) {
-                return .answer(status: 200, headers: [("content-type", "application/octet-stream")], body: body)
+            answer = try await execute(route, parameters, request, mchid)
+        } catch { answer = WeChatPayAnswer(status: error.status, body: error.body) }
+        if answer.isFile {
+            switch fault?.fault {
+            case "corrupt": answer.body = Array(answer.body.dropLast(9)) + [0, 0, 0, 0, 0, 0, 0, 0, 0]
+            case "other_bill": answer.body = Gzip.compressed(Array("other".utf8))
+            case nil: break
+            default: return lateAnswer(fault, answer, byPublicKey)
             }
+            return .answer(status: 200, headers: [("content-type", "application/octet-stream")], body: answer.body)
         }
-        return lateAnswer(fault, status, body, byPublicKey)
+        return lateAnswer(fault, answer, byPublicKey)
     }
+
+    /// The planted fault, or the one that an amount asks for by itself.
+    private func fault(_ operation: String, _ mchid: String, serial: String?, amount: Fen?) -> FaultRule? {
+        if let rule = faults.take(operation, merchant: mchid, serial: serial, amount: amount) { return rule }
+        guard merchants[mchid]?.registration.hasMagicAmounts == true else { return nil }
+        return MagicAmounts.rule(operation, amount)
+    }
+
+    /// The planted or asked-for end of something that goes on by itself.
+    func outcome(
+        _ operation: String, _ merchant: WeChatPayMerchant, serial: String?, amount: Fen
+    ) -> FaultRule? { fault(operation, merchant.mchid, serial: serial, amount: amount) }
 
     /// What goes wrong before anything happens.
     private nonisolated func earlyAnswer(_ fault: FaultRule, _ byPublicKey: Bool) -> SimulatorResponse? {
@@ -121,36 +50,68 @@ extension WeChatPaySimulator {
         switch fault.fault {
         case "system_error" where !isExecuted:
             return signed(500, WeChatPayFailure(500, "SYSTEM_ERROR", "系统异常，请稍后重试").body, byPublicKey)
+        case "bad_gateway" where !isExecuted: return Self.badGateway
         case "rate_limited":
             return signed(429, WeChatPayFailure(429, "FREQUENCY_LIMITED", "频率超限").body, byPublicKey)
-        case "html" where !isExecuted:
-            return .answer(
-                status: 200, headers: [("content-type", "text/html")], body: Array("<html>upgrade</html>".utf8))
+        case "refuse":
+            let status = Int(fault.parameters["status"]?.integer ?? 403)
+            let code = fault.parameters["code"]?.string ?? "NO_AUTH"
+            return signed(status, WeChatPayFailure(status, code, "商户无权限").body, byPublicKey)
+        case "html" where !isExecuted: return Self.html
         case "drop": return .drop
         default: return nil
         }
     }
 
+    private static var html: SimulatorResponse {
+        .answer(status: 200, headers: [("content-type", "text/html")], body: Array("<html>upgrade</html>".utf8))
+    }
+
+    private static var badGateway: SimulatorResponse {
+        .answer(status: 502, headers: [("content-type", "text/html")], body: Array("<html>502</html>".utf8))
+    }
+
     /// What goes wrong with the answer of something that did happen.
     private nonisolated func lateAnswer(
-        _ fault: FaultRule?, _ status: Int, _ body: [UInt8], _ byPublicKey: Bool
+        _ fault: FaultRule?, _ answer: WeChatPayAnswer, _ byPublicKey: Bool
     ) -> SimulatorResponse {
+        let (status, body) = (answer.status, answer.body)
         switch fault?.fault {
         case "no_answer": return .silence(.seconds(fault?.parameters["seconds"]?.integer ?? 60))
         case "drop_answer": return .drop
         case "system_error":
             return signed(500, WeChatPayFailure(500, "SYSTEM_ERROR", "系统异常，请稍后重试").body, byPublicKey)
-        case "html":
-            return .answer(
-                status: 200, headers: [("content-type", "text/html")], body: Array("<html>upgrade</html>".utf8))
-        case "empty_answer": return .answer(status: 200, headers: [], body: [])
+        case "bad_gateway": return Self.badGateway
+        case "html": return Self.html
+        case "empty_answer": return signed(200, [], byPublicKey)
+        case "empty_unsigned": return .answer(status: 200, headers: [], body: [])
+        case "unknown_state": return signed(status, Self.unknownState(body), byPublicKey)
+        case "other_merchant": return signed(status, Self.replacing(merchants: body), byPublicKey)
         case "unsigned":
             return .answer(status: status, headers: [("content-type", "application/json")], body: body)
         case "bad_signature": return signed(status, body, byPublicKey, .badSignature)
         case "stale_timestamp": return signed(status, body, byPublicKey, .stale)
         case "unknown_serial": return signed(status, body, byPublicKey, .unknownSerial)
+        case "probe": return signed(status, body, byPublicKey, .probe)
         default: return signed(status, body, byPublicKey)
         }
+    }
+
+    /// The same answer with states that nobody has heard of.
+    private static func unknownState(_ body: [UInt8]) -> [UInt8] {
+        let names: Set<String> = ["trade_state", "status", "result", "applyment_state", "state", "verify_result"]
+        return rewritten(body) { names.contains($0) ? .string("MAYBE_LATER") : nil }
+    }
+
+    /// The same answer about somebody else.
+    private static func replacing(merchants body: [UInt8]) -> [UInt8] {
+        let names: Set<String> = ["mchid", "sp_mchid", "sub_mchid", "combine_mchid", "out_refund_no"]
+        return rewritten(body) { names.contains($0) ? .string("1999999999") : nil }
+    }
+
+    private static func rewritten(_ body: [UInt8], _ value: (String) -> JSON?) -> [UInt8] {
+        guard let members = (try? JSON(parsing: body))?.members else { return body }
+        return JSON.object(members.map { JSON.Member($0.name, value($0.name) ?? $0.value) }).bytes
     }
 
     nonisolated func signed(
@@ -162,12 +123,14 @@ extension WeChatPaySimulator {
     }
 
     /// Who signed the request.
-    private func authenticate(_ request: SimulatorRequest) throws(WeChatPayFailure) -> String {
+    private func authenticate(
+        _ request: SimulatorRequest, _ route: WeChatPayRoute
+    ) throws(WeChatPayFailure) -> String {
         guard let value = request.header("Authorization"), let authorization = WeChatPayAuthorization(value) else {
             throw WeChatPayFailure(401, "SIGN_ERROR", "Http头Authorization认证类型不正确或缺失")
         }
         guard request.header("User-Agent") != nil, request.header("Accept") != nil else {
-            throw WeChatPayFailure(400, "PARAM_ERROR", "缺少User-Agent或Accept")
+            throw .parameter("缺少User-Agent或Accept")
         }
         guard let merchant = merchants[authorization.mchid] else {
             throw WeChatPayFailure(401, "SIGN_ERROR", "商户号不存在")
@@ -175,82 +138,88 @@ extension WeChatPaySimulator {
         guard let seconds = Int64(authorization.timestamp),
             abs(SimulatorClock.realNow().seconds - seconds) < 300
         else { throw WeChatPayFailure(401, "SIGN_ERROR", "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟") }
-        guard let key = merchant.keys[authorization.serial] else {
+        guard let key = merchant.registration.keys[authorization.serial] else {
             throw WeChatPayFailure(401, "SIGN_ERROR", "商户证书序列号有误")
         }
         let target = request.query.isEmpty ? request.path : "\(request.path)?\(request.query)"
-        guard authorization.isValid(method: request.method, target: target, body: request.body, key: key) else {
+        var signed = request.body
+        if route.name == "media" {
+            guard let meta = MultipartForm.parts(of: request.body)?.first(where: { $0.name == "meta" }) else {
+                throw .parameter("缺少meta")
+            }
+            signed = meta.content
+        }
+        guard authorization.isValid(method: request.method, target: target, body: signed, key: key) else {
             throw WeChatPayFailure(401, "SIGN_ERROR", "签名错误")
         }
         return authorization.mchid
     }
 
     private func execute(
-        _ operation: Operation, _ request: SimulatorRequest, _ json: JSON?, _ mchid: String
-    ) throws(WeChatPayFailure) -> (Int, [UInt8]) {
+        _ route: WeChatPayRoute, _ parameters: [String: String], _ request: SimulatorRequest, _ mchid: String
+    ) throws(WeChatPayFailure) -> WeChatPayAnswer {
         guard let merchant = merchants[mchid] else { throw WeChatPayFailure(401, "SIGN_ERROR", "商户号不存在") }
-        let now = clock.now(of: mchid)
-        func body() throws(WeChatPayFailure) -> JSON {
-            guard let json, json.members != nil else { throw WeChatPayFailure(400, "PARAM_ERROR", "请求体不是JSON") }
-            return json
+        guard route.kinds.contains(merchant.kind) else { throw WeChatPayFailure(403, "NO_AUTH", "商户无权限调用该接口") }
+        if let limit = route.limit, !limiter.takes("\(mchid) \(route.name)", perSecond: limit) {
+            throw WeChatPayFailure(429, "RATELIMIT_EXCEEDED", "频率超限")
         }
-        func ownMerchant(_ value: String?) throws(WeChatPayFailure) {
-            guard value == mchid else { throw WeChatPayFailure(400, "PARAM_ERROR", "mchid与签名商户不一致") }
-        }
-        switch operation {
-        case .pay(let method):
-            let answer = try place(try body(), method, merchant, now)
-            return (200, answer.bytes)
-        case .query(let outTradeNo):
-            try ownMerchant(request.queryField("mchid"))
-            return (200, try order(outTradeNo, merchant, now).json(merchant).bytes)
-        case .queryByID(let id):
-            try ownMerchant(request.queryField("mchid"))
-            guard let order = merchant.orders.values.first(where: { $0.transactionID == id }) else {
-                throw WeChatPayFailure(404, "ORDER_NOT_EXIST", "订单不存在")
-            }
-            return (200, order.json(merchant).bytes)
-        case .close(let outTradeNo):
-            try ownMerchant(try body()["mchid"]?.string)
-            let order = try order(outTradeNo, merchant, now)
-            guard order.state == .unpaid || order.state == .closed else {
-                throw WeChatPayFailure(400, "ORDERPAID", "该订单已支付")
-            }
-            merchant.orders[outTradeNo]?.state = .closed
-            return (204, [])
-        case .refund:
-            let refund = try acceptRefund(try body(), merchant, now)
-            return (200, refund.json(merchant).bytes)
-        case .queryRefund(let outRefundNo):
-            guard let refund = merchant.refunds[outRefundNo] else {
-                throw WeChatPayFailure(404, "RESOURCE_NOT_EXISTS", "退款单不存在")
-            }
-            return (200, refund.json(merchant).bytes)
-        case .bill: return (200, try makeBill(request, merchant, now).bytes)
-        case .download:
-            guard let token = request.queryField("token"), let download = downloads[token], download.mchid == mchid,
-                SimulatorClock.realNow() < download.expiresAt
-            else { throw WeChatPayFailure(404, "RESOURCE_NOT_EXISTS", "下载地址无效或已过期") }
-            return (200, download.bytes)
-        case .certificates: return (200, try certificates(merchant).bytes)
-        }
+        return try route.handler(
+            self,
+            WeChatPayCall(
+                request: request, parameters: parameters, json: request.json, merchant: merchant,
+                now: clock.now(of: mchid)))
     }
 
-    private func certificates(_ merchant: WeChatPayMerchant) throws(WeChatPayFailure) -> JSON {
-        guard let cipher = try? WeChatPayCipher(apiV3Key: merchant.apiV3Key),
+    /// What does not belong to anything greater.
+    static func certificates(
+        _ simulator: isolated WeChatPaySimulator, _ call: WeChatPayCall
+    ) throws(WeChatPayFailure) -> WeChatPayAnswer {
+        guard let cipher = try? WeChatPayCipher(apiV3Key: call.merchant.apiV3Key) else {
+            throw WeChatPayFailure(500, "SYSTEM_ERROR", "系统异常")
+        }
+        let entries = simulator.identity.certificates.compactMap { certificate -> JSON? in
             let sealed = try? cipher.seal(
-                Array(identity.certificatePEM.utf8), nonce: String(WeChatPayRequestSigner.freshNonce().prefix(12)),
+                Array(certificate.pem.utf8), nonce: String(WeChatPayRequestSigner.freshNonce().prefix(12)),
                 associatedData: "certificate")
-        else { throw WeChatPayFailure(500, "SYSTEM_ERROR", "系统异常") }
-        return [
-            "data": [
-                [
-                    "serial_no": .string(identity.certificateSerial), "effective_time": "2026-01-01T00:00:00+08:00",
-                    "expire_time": "2036-01-01T00:00:00+08:00", "encrypt_certificate": sealed.json,
-                ]
+            guard let sealed else { return nil }
+            return [
+                "serial_no": .string(certificate.serial),
+                "effective_time": .string(certificate.validity.lowerBound.rfc3339Shanghai),
+                "expire_time": .string(certificate.validity.upperBound.rfc3339Shanghai),
+                "encrypt_certificate": sealed.json,
             ]
-        ]
+        }
+        return .json(["data": .array(entries)])
     }
+
+    /// Takes a picture or document.
+    static func media(
+        _ simulator: isolated WeChatPaySimulator, _ call: WeChatPayCall
+    ) throws(WeChatPayFailure) -> WeChatPayAnswer {
+        guard let parts = MultipartForm.parts(of: call.request.body),
+            let meta = parts.first(where: { $0.name == "meta" }).flatMap({ try? JSON(parsing: $0.content) }),
+            let file = parts.first(where: { $0.name == "file" })
+        else { throw .parameter("缺少meta或file") }
+        guard let name = meta["filename"]?.string, file.fileName == name,
+            WeChatPayMediaUpload(fileName: name, content: file.content) != nil
+        else { throw .parameter("文件名、类型或大小不符合要求") }
+        let hash = WeChatPayMediaUpload.sha256(file.content)
+        guard meta["sha256"]?.string?.lowercased() == hash else { throw .parameter("sha256与文件不一致") }
+        let id = "V1_" + hash + WeChatPayRequestSigner.freshNonce()
+        call.merchant.media[id] = hash
+        return .json(["media_id": .string(id)])
+    }
+}
+
+extension WeChatPayRoute {
+    static let others: [WeChatPayRoute] = [
+        WeChatPayRoute("GET", "/v3/certificates", "certificates") { simulator, call throws(WeChatPayFailure) in
+            try WeChatPaySimulator.certificates(simulator, call)
+        },
+        WeChatPayRoute("POST", "/v3/merchant/media/upload", "media") { simulator, call throws(WeChatPayFailure) in
+            try WeChatPaySimulator.media(simulator, call)
+        },
+    ]
 }
 
 extension WeChatPayResource {

@@ -5,7 +5,8 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// WeChat Pay for direct merchants, simulated on its real wire format; `/control` moves time, pays, and plants faults.
+/// WeChat Pay, simulated on its real wire format for direct merchants, service providers and e-commerce platforms;
+/// `/control` moves time, pays, decides, and plants faults.
 public actor WeChatPaySimulator: Service {
     /// The clocks of its merchants, by merchant number.
     public nonisolated let clock = SimulatorClock()
@@ -24,6 +25,7 @@ public actor WeChatPaySimulator: Service {
 
     var merchants: [String: WeChatPayMerchant] = [:]
     var downloads: [String: Download] = [:]
+    var limiter = WeChatPayRateLimiter()
     private var sequence = 0
 
     /// A bill that waits for its second step.

@@ -34,6 +34,24 @@ public enum WeChatPayCallback {
         do throws(WeChatPayVerifier.Rejection) {
             try WeChatPayVerifier.verify(headers: headers, body: body, link: link, now: now)
         } catch { throw .signature(error) }
+        return try envelope(of: body)
+    }
+
+    /// Verifies a callback with keys that are at hand, downloaded certificates among them.
+    ///
+    /// - Returns: The notification's id and event type, to store it under.
+    public static func verify(
+        headers: [(name: String, value: String)], body: [UInt8], verifier: WeChatPayVerifier, now: Instant
+    ) throws(Rejection) -> (notificationID: String, eventType: String) {
+        do throws(WeChatPayVerifier.Rejection) {
+            try verifier.verify(headers: headers, body: body, now: now)
+        } catch { throw .signature(error) }
+        return try envelope(of: body)
+    }
+
+    private static func envelope(
+        of body: [UInt8]
+    ) throws(Rejection) -> (notificationID: String, eventType: String) {
         guard let json = try? JSON(parsing: body), let id = json["id"]?.string, !id.isEmpty,
             let type = json["event_type"]?.string, json["resource"]?.members != nil
         else { throw .malformed }

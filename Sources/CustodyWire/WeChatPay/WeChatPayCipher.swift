@@ -77,6 +77,15 @@ public struct WeChatPayCipher: Sendable {
         return WeChatPayResource(
             ciphertext: (box.ciphertext + box.tag).base64EncodedString(), nonce: nonce, associatedData: associatedData)
     }
+
+    /// Encrypts a file the way WeChat Pay does with bills: the tag at its end, nothing else authenticated.
+    ///
+    /// - Parameter nonce: ASCII characters, never used before under this key.
+    public func sealFile(_ bytes: [UInt8], nonce: String) throws(WeChatPayCipherError) -> [UInt8] {
+        let sealed = try seal(bytes, nonce: nonce, associatedData: "")
+        guard let file = Data(base64Encoded: sealed.ciphertext) else { throw WeChatPayCipherError() }
+        return Array(file)
+    }
 }
 
 /// Sensitive fields (敏感信息): RSA-OAEP with SHA-1, in base64, both ways.
@@ -95,27 +104,5 @@ public enum WeChatPaySensitiveField {
             let bytes = Data(base64Encoded: text), let plain = try? key.decrypt(bytes, padding: .PKCS1_OAEP)
         else { throw WeChatPayCipherError() }
         return Array(plain)
-    }
-}
-
-extension WeChatPayLink.PlatformKey {
-    /// Reads the answer of `GET /v3/certificates`: WeChat's certificates, each decrypted with the APIv3 key.
-    ///
-    /// The decryption authenticates them; the response's own signature is to be verified with one of them as well.
-    public static func certificates(
-        in body: [UInt8], apiV3Key: String
-    ) throws(WeChatPayCipherError) -> [WeChatPayLink.PlatformKey] {
-        guard let cipher = try? WeChatPayCipher(apiV3Key: apiV3Key), let json = try? JSON(parsing: body),
-            let entries = json["data"]?.array
-        else { throw WeChatPayCipherError() }
-        var keys: [WeChatPayLink.PlatformKey] = []
-        for entry in entries {
-            guard let serial = entry["serial_no"]?.string,
-                let resource = entry["encrypt_certificate"].flatMap({ WeChatPayResource($0) })
-            else { throw WeChatPayCipherError() }
-            let pem = String(decoding: try cipher.open(resource), as: UTF8.self)
-            keys.append(WeChatPayLink.PlatformKey(serial: serial, pem: pem))
-        }
-        return keys
     }
 }

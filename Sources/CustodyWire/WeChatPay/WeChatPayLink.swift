@@ -2,7 +2,8 @@ import Foundation
 import SwiftASN1
 import X509
 
-/// Everything a platform configures to use WeChat Pay as a direct merchant (普通商户): its keys and WeChat's.
+/// Everything a platform configures to use WeChat Pay: its keys and WeChat's, and whether it is a direct merchant
+/// (普通商户) or acts for sub-merchants.
 ///
 /// Holds secrets: its description names the merchant number only.
 public struct WeChatPayLink: Codable, Hashable, Sendable {
@@ -20,9 +21,47 @@ public struct WeChatPayLink: Codable, Hashable, Sendable {
         }
     }
 
+    /// For whom a service provider (服务商) or e-commerce platform (电商平台) collects.
+    public struct Partner: Codable, Hashable, Sendable {
+        /// Which of WeChat's two sets of endpoints the merchant number belongs to; each refuses the other's calls.
+        public enum Kind: String, Codable, CaseIterable, Hashable, Sendable {
+            /// An ordinary service provider (普通服务商): `/v3/profitsharing`, `/v3/refund/domestic`.
+            case serviceProvider = "service_provider"
+            /// An e-commerce platform (电商收付通): `/v3/ecommerce`.
+            case ecommerce
+        }
+
+        /// Which it is.
+        public var kind: Kind
+        /// The sub-merchant (特约商户, 二级商户) whose payments these are; nil when only combined orders are placed.
+        public var subMchid: String?
+        /// The sub-merchant's own app, if buyers pay inside it.
+        public var subAppid: String?
+        /// Whether payments are held back until they are split (分账); without it they go to the sub-merchant at once.
+        public var sharesProfit: Bool
+
+        enum CodingKeys: String, CodingKey {
+            case kind
+            case subMchid = "sub_mchid"
+            case subAppid = "sub_appid"
+            case sharesProfit = "profit_sharing"
+        }
+
+        /// Makes a partner.
+        public init(kind: Kind, subMchid: String?, subAppid: String? = nil, sharesProfit: Bool) {
+            self.kind = kind
+            self.subMchid = subMchid
+            self.subAppid = subAppid
+            self.sharesProfit = sharesProfit
+        }
+    }
+
     /// Where the API is, without a slash at the end: `https://api.mch.weixin.qq.com`.
     public var baseURL: String
-    /// The merchant number (商户号).
+    /// Another access point to the same API, used when the first cannot be reached or answers 5xx:
+    /// `https://api2.mch.weixin.qq.com`.
+    public var backupBaseURL: String?
+    /// The merchant number (商户号); a partner's own (`sp_mchid`).
     public var mchid: String
     /// The app the merchant number is bound to.
     public var appid: String
@@ -32,25 +71,31 @@ public struct WeChatPayLink: Codable, Hashable, Sendable {
     public var merchantPrivateKeyPEM: String
     /// The APIv3 key: 32 ASCII characters.
     public var apiV3Key: String
-    /// WeChat's keys, certificates and public key side by side while it migrates.
+    /// WeChat's keys, certificates and public key side by side while it migrates; certificates are downloaded as well.
     public var platformKeys: [PlatformKey]
+    /// Set when the merchant number acts for sub-merchants; nil for a direct merchant.
+    public var partner: Partner?
 
     enum CodingKeys: String, CodingKey {
         case baseURL = "base_url"
+        case backupBaseURL = "backup_base_url"
         case mchid
         case appid
         case merchantSerial = "merchant_serial"
         case merchantPrivateKeyPEM = "merchant_private_key_pem"
         case apiV3Key = "api_v3_key"
         case platformKeys = "platform_keys"
+        case partner
     }
 
     /// Makes a link.
     public init(
         baseURL: String, mchid: String, appid: String, merchantSerial: String, merchantPrivateKeyPEM: String,
-        apiV3Key: String, platformKeys: [PlatformKey]
+        apiV3Key: String, platformKeys: [PlatformKey], backupBaseURL: String? = nil, partner: Partner? = nil
     ) {
         self.baseURL = baseURL
+        self.backupBaseURL = backupBaseURL
+        self.partner = partner
         self.mchid = mchid
         self.appid = appid
         self.merchantSerial = merchantSerial
@@ -79,7 +124,23 @@ public enum WeChatPayKeyError: Error, Hashable, Sendable {
     case badAPIv3Key
 }
 
+extension WeChatPayLink {
+    /// WeChat's public key (微信支付公钥), when one is configured; it is then what we tell WeChat to sign and seal with.
+    public var publicKey: PlatformKey? { platformKeys.first { $0.isPublicKey } }
+
+    /// The same keys, for the payments of one sub-merchant.
+    public func serving(_ subMchid: String, sharesProfit: Bool? = nil) -> WeChatPayLink {
+        var link = self
+        link.partner?.subMchid = subMchid
+        if let sharesProfit { link.partner?.sharesProfit = sharesProfit }
+        return link
+    }
+}
+
 extension WeChatPayLink.PlatformKey {
+    /// Whether this is WeChat's public key rather than a certificate's.
+    public var isPublicKey: Bool { serial.hasPrefix("PUB_KEY_ID_") }
+
     /// The public key in PEM, whether configured as such or inside a certificate.
     public var publicKeyPEM: String {
         get throws(WeChatPayKeyError) {

@@ -16,7 +16,7 @@ public struct WeChatPayRequestSigner: Sendable {
         guard let signer = try? RSASigner(pem: link.merchantPrivateKeyPEM) else { throw .unreadable }
         self.signer = signer
         mchid = link.mchid
-        appid = link.appid
+        appid = link.partner?.subAppid ?? link.appid
         serial = link.merchantSerial
     }
 

@@ -10,6 +10,8 @@ public struct WeChatPayVerifier: Sendable {
         case stale
         /// A key we don't know; there is no falling back to another.
         case unknownSerial
+        /// A platform certificate before or after its time.
+        case expired
         /// A probe (`WECHATPAY/SIGNTEST/…`): WeChat wants to see it refused.
         case probe
         /// The signature does not hold.
@@ -19,13 +21,33 @@ public struct WeChatPayVerifier: Sendable {
     /// How far a timestamp may be from now, exclusively.
     public static let window = Duration.seconds(300)
 
-    private let keys: [String: RSAVerifier]
+    private struct Key {
+        let verifier: RSAVerifier
+        /// When it counts; nil for one that was configured.
+        let validity: Range<Instant>?
+    }
+
+    private var keys: [String: Key] = [:]
 
     /// Reads a link's platform keys, all of them.
     public init(_ link: WeChatPayLink) throws(WeChatPayKeyError) {
-        var keys: [String: RSAVerifier] = [:]
-        for key in link.platformKeys { keys[key.serial] = try key.verifier() }
-        self.keys = keys
+        for key in link.platformKeys { keys[key.serial] = Key(verifier: try key.verifier(), validity: nil) }
+    }
+
+    /// Believes downloaded certificates too, each in its time; those that were configured stay as they are.
+    public mutating func add(_ certificates: [WeChatPayCertificate]) throws(WeChatPayKeyError) {
+        for certificate in certificates where keys[certificate.key.serial] == nil {
+            keys[certificate.key.serial] = Key(
+                verifier: try certificate.key.verifier(), validity: certificate.validity)
+        }
+    }
+
+    /// Whether a key of this serial number is known.
+    public func knows(_ serial: String) -> Bool { keys[serial] != nil }
+
+    /// The serial number that a response or callback names; nil when it names none or several.
+    public static func serial(in headers: [(name: String, value: String)]) -> String? {
+        try? field("Wechatpay-Serial", in: headers)
     }
 
     /// The bytes that are signed for a response or callback.
@@ -44,7 +66,8 @@ public struct WeChatPayVerifier: Sendable {
     ) throws(Rejection) {
         let serial = try Self.field("Wechatpay-Serial", in: headers)
         guard let key = keys[serial] else { throw .unknownSerial }
-        try Self.verify(headers: headers, body: body, now: now, key: key)
+        if let validity = key.validity, !validity.contains(now) { throw .expired }
+        try Self.verify(headers: headers, body: body, now: now, key: key.verifier)
     }
 
     /// Verifies against a link without keeping its keys: reads only the key that the header names.

@@ -4,13 +4,13 @@ import CustodyWire
 extension WeChatPay {
     /// Decrypts a callback that was verified when it came in, and reads what it says of a payment or refund.
     ///
-    /// - Throws: When it does not decrypt under our key, or says nothing readable.
+    /// - Throws: When it does not decrypt under our key, is about another sub-merchant, or says nothing readable.
     public func notice(in body: [UInt8]) throws(Doubt) -> ChannelNotice {
-        let content: WeChatPayCallback.Content
-        do throws(WeChatPayCallback.Rejection) {
-            content = try WeChatPayCallback.content(of: body, apiV3Key: link.apiV3Key)
-        } catch { throw Doubt(error == .undecryptable ? .badSignature : .malformedAnswer, "callback") }
+        let content = try content(of: body)
         let resource = content.resource
+        if let ours = link.partner?.subMchid, let theirs = resource["sub_mchid"]?.string, ours != theirs {
+            throw Doubt(.malformedAnswer, "a callback about another sub-merchant")
+        }
         switch content.eventType {
         case "TRANSACTION.SUCCESS":
             // Combined orders and receivers of shared profit have the same event and other fields.
@@ -28,6 +28,13 @@ extension WeChatPay {
             return .refund(serial: serial, paymentSerial: parent, refund)
         default: return .other(content.eventType)
         }
+    }
+
+    /// Decrypts a callback.
+    func content(of body: [UInt8]) throws(Doubt) -> WeChatPayCallback.Content {
+        do throws(WeChatPayCallback.Rejection) {
+            return try WeChatPayCallback.content(of: body, apiV3Key: link.apiV3Key)
+        } catch { throw Doubt(error == .undecryptable ? .badSignature : .malformedAnswer, "callback") }
     }
 }
 
@@ -64,7 +71,7 @@ extension ChannelRefund {
         switch status {
         case "SUCCESS": state = .succeeded
         case "PROCESSING": state = .processing
-        case "CLOSED", "REFUNDCLOSE": state = .closed
+        case "CLOSED", "CLOSE", "REFUNDCLOSE": state = .closed
         case "ABNORMAL": state = .abnormal
         default: return nil
         }

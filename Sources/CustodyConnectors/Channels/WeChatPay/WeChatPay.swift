@@ -1,157 +1,173 @@
 import CustodyDomain
 import CustodyWire
 
-/// WeChat Pay (微信支付 APIv3) for a direct merchant.
+/// WeChat Pay (微信支付 APIv3), for a direct merchant or for a sub-merchant of a partner.
 ///
 /// Answers count only when their signature verifies; bill downloads, which WeChat does not sign, by their hash.
-/// Nothing is ever sent twice.
+/// A request is sent a second time only to WeChat's other host, under the same number, when the first is out of order.
 public struct WeChatPay: Channel {
     let link: WeChatPayLink
     let exchange: WeChatPayExchange
-    private let signer: WeChatPayRequestSigner
     private let clock: @Sendable () -> Instant
 
     /// Makes a connector of a platform's link.
     ///
-    /// Reads all keys of the link once; make one connector per link and keep it.
-    ///
     /// - Parameters:
+    ///   - certificates: The process's downloaded platform certificates; connectors of one process share them.
     ///   - clock: Real time, for the timestamps of signatures.
     /// - Throws: When a key of the link cannot be used.
     public init(
-        link: WeChatPayLink, outbound: Outbound, clock: @escaping @Sendable () -> Instant
+        link: WeChatPayLink, outbound: Outbound, certificates: WeChatPayCertificates = WeChatPayCertificates(),
+        clock: @escaping @Sendable () -> Instant
     ) throws(WeChatPayKeyError) {
         self.link = link
         self.clock = clock
-        signer = try WeChatPayRequestSigner(link)
-        exchange = WeChatPayExchange(
-            baseURL: link.baseURL, signer: signer, verifier: try WeChatPayVerifier(link),
-            verifyingSerial: link.platformKeys.first { $0.serial.hasPrefix("PUB_KEY_ID_") }?.serial,
-            outbound: outbound, clock: clock)
+        exchange = try WeChatPayExchange(link: link, certificates: certificates, outbound: outbound, clock: clock)
         // A key that cannot decrypt would be noticed at the first callback only.
         _ = try WeChatPayCipher(apiV3Key: link.apiV3Key)
     }
 
+    private init(_ link: WeChatPayLink, _ exchange: WeChatPayExchange, _ clock: @escaping @Sendable () -> Instant) {
+        self.link = link
+        self.exchange = exchange
+        self.clock = clock
+    }
+
+    /// The same connector, for the payments of one sub-merchant.
+    func serving(_ subMchid: String) -> WeChatPay { WeChatPay(link.serving(subMchid), exchange, clock) }
+
     /// WeChat Pay.
     public var kind: ChannelKind { .weChatPay }
 
-    /// Places an order (下单) by `/v3/pay/transactions/{native|jsapi|h5|app}`.
+    /// All keys of WeChat's that count now: the configured ones, and the certificates, downloaded when it is time.
+    ///
+    /// For a process that verifies callbacks without calling out: what is given here may be kept in the link.
+    public func platformKeys() async -> [WeChatPayLink.PlatformKey] {
+        let downloaded = await exchange.currentCertificates().map(\.key)
+        return link.platformKeys + downloaded.filter { key in !link.platformKeys.contains { $0.serial == key.serial } }
+    }
+
+    /// Verifies a callback with all keys there are: the configured ones and the downloaded certificates, renewed when it
+    /// names one that is not known.
+    ///
+    /// - Returns: The notification's id and event type, to store it under.
+    public func verifyCallback(
+        headers: [(name: String, value: String)], body: [UInt8]
+    ) async throws(WeChatPayCallback.Rejection) -> (notificationID: String, eventType: String) {
+        let known = await exchange.verifier(isUrgent: nil)
+        do throws(WeChatPayCallback.Rejection) {
+            return try WeChatPayCallback.verify(headers: headers, body: body, verifier: known, now: clock())
+        } catch {
+            guard error == .signature(.unknownSerial) || error == .signature(.expired),
+                WeChatPayVerifier.serial(in: headers)?.hasPrefix("PUB_KEY_ID_") == false
+            else { throw error }
+            let renewed = await exchange.verifier(isUrgent: true)
+            return try WeChatPayCallback.verify(headers: headers, body: body, verifier: renewed, now: clock())
+        }
+    }
+
+    /// Places an order (下单) by `/v3/pay[/partner]/transactions/{native|jsapi|h5|app}`.
     ///
     /// The same serial with the same content may be sent again and gives a usable prompt again.
     public func pay(_ order: ChannelOrder) async -> Reply<PaymentPrompt> {
         guard order.method.channels.contains(.weChatPay) else {
             return .refused(Refusal(code: "METHOD_NOT_SUPPORTED", message: "WeChat Pay has no such payment method"))
         }
-        var body: [JSON.Member] = [
-            .init("appid", .string(link.appid)), .init("mchid", .string(link.mchid)),
+        var body = parties(withApps: true)
+        body += [
             .init("description", .string(order.description)), .init("out_trade_no", .string(order.serial)),
             .init("time_expire", .string(order.expiresAt.rfc3339Shanghai)),
             .init("notify_url", .string(order.callbackURL)),
             .init("amount", ["total": JSON(order.amount.value), "currency": "CNY"]),
         ]
+        if link.partner?.sharesProfit == true { body.append(.init("settle_info", ["profit_sharing": true])) }
         if order.method == .jsapi {
             guard let payer = order.payerID else {
                 return .refused(Refusal(code: "PARAM_ERROR", message: "jsapi needs the buyer's openid"))
             }
-            body.append(.init("payer", ["openid": .string(payer)]))
+            let name = link.partner == nil ? "openid" : link.partner?.subAppid == nil ? "sp_openid" : "sub_openid"
+            body.append(.init("payer", .object([.init(name, .string(payer))])))
         }
         if order.method == .h5 {
             // Required there; the buyer's own address does not reach us, since the platform's server asks.
             body.append(.init("scene_info", ["payer_client_ip": "127.0.0.1", "h5_info": ["type": "Wap"]]))
         }
-        let path = "/v3/pay/transactions/\(order.method.rawValue)"
-        switch await exchange.call("POST", path, body: JSON.object(body).bytes) {
-        case .failed(let doubt): return .unknown(doubt)
-        case .error(let refusal): return .refused(refusal)
-        case .success(let answer): return prompt(of: answer, order.method)
-        }
+        let path = "\(transactions)/\(order.method.rawValue)"
+        return await exchange.call("POST", path, body: JSON.object(body).bytes)
+            .reading { answer throws(Doubt) in try prompt(of: answer, order.method) }
     }
 
     /// Asks what became of a payment, by our number; an order WeChat does not have is `absent`.
     public func queryPayment(serial: String) async -> Reply<ChannelPayment> {
-        let path = "/v3/pay/transactions/out-trade-no/\(PercentEncoding.encoded(serial))"
-        switch await exchange.call("GET", path + "?mchid=\(PercentEncoding.encoded(link.mchid))") {
-        case .failed(let doubt): return .unknown(doubt)
-        case .error(let refusal) where refusal.isAny("ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"):
-            return .answered(.absent)
-        case .error(let refusal): return .refused(refusal)
-        case .success(let answer):
-            guard answer["out_trade_no"]?.string == serial, answer["mchid"]?.string == link.mchid else {
-                return .unknown(Doubt(.malformedAnswer, "the answer is about another order"))
+        await exchange.call("GET", "\(transactions)/out-trade-no/\(PercentEncoding.encoded(serial))?\(partyQuery)")
+            .reading(orAbsent: .absent) { answer throws(Doubt) in
+                guard answer["out_trade_no"]?.string == serial, isOurs(answer) else {
+                    throw Doubt(.malformedAnswer, "the answer is about another order")
+                }
+                guard let payment = ChannelPayment(weChatPay: answer) else {
+                    throw Doubt(.malformedAnswer, "a payment that cannot be read")
+                }
+                return payment
             }
-            guard let payment = ChannelPayment(weChatPay: answer) else {
-                return .unknown(Doubt(.malformedAnswer, "a payment that cannot be read"))
-            }
-            return .answered(payment)
-        }
     }
 
     /// Closes an unpaid payment. A paid one is refused (`ORDERPAID`): ask what became of it.
     public func closePayment(serial: String) async -> Reply<ChannelPayment> {
-        let path = "/v3/pay/transactions/out-trade-no/\(PercentEncoding.encoded(serial))/close"
-        let body: JSON = ["mchid": .string(link.mchid)]
-        switch await exchange.call("POST", path, body: body.bytes) {
-        case .failed(let doubt): return .unknown(doubt)
-        case .error(let refusal) where refusal.isAny("ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"):
-            return .answered(.absent)
-        case .error(let refusal) where refusal.isAny("ORDERCLOSED", "ORDER_CLOSED"): return .answered(.closed)
-        case .error(let refusal): return .refused(refusal)
-        case .success: return .answered(.closed)
+        let path = "\(transactions)/out-trade-no/\(PercentEncoding.encoded(serial))/close"
+        let outcome = await exchange.call("POST", path, body: JSON.object(parties(withApps: false)).bytes)
+        if case .error(let refusal) = outcome, refusal.isAny("ORDERCLOSED", "ORDER_CLOSED") {
+            return .answered(.closed)
         }
+        return outcome.reading(orAbsent: .absent) { _ throws(Doubt) in .closed }
     }
 
-    /// Sends money back (退款) by `/v3/refund/domestic/refunds`; the same serial may be sent again.
-    public func refund(_ refund: ChannelRefundRequest) async -> Reply<ChannelRefund> {
-        let body: JSON = [
-            "out_trade_no": .string(refund.paymentSerial), "out_refund_no": .string(refund.serial),
-            "reason": JSON(refund.reason), "notify_url": .string(refund.callbackURL),
-            "amount": [
-                "refund": JSON(refund.amount.value), "total": JSON(refund.paymentAmount.value), "currency": "CNY",
-            ],
-        ]
-        switch await exchange.call("POST", "/v3/refund/domestic/refunds", body: body.omittingNulls.bytes) {
-        case .failed(let doubt): return .unknown(doubt)
-        case .error(let refusal): return .refused(refusal)
-        case .success(let answer): return readRefund(answer, serial: refund.serial, paymentSerial: refund.paymentSerial)
+    private var transactions: String { link.partner == nil ? "/v3/pay/transactions" : "/v3/pay/partner/transactions" }
+
+    /// Who asks, and for whom.
+    private func parties(withApps: Bool) -> [JSON.Member] {
+        guard let partner = link.partner else {
+            return (withApps ? [.init("appid", .string(link.appid))] : []) + [.init("mchid", .string(link.mchid))]
         }
+        var members: [JSON.Member] = withApps ? [.init("sp_appid", .string(link.appid))] : []
+        members.append(.init("sp_mchid", .string(link.mchid)))
+        if withApps, let subAppid = partner.subAppid { members.append(.init("sub_appid", .string(subAppid))) }
+        members.append(.init("sub_mchid", JSON(partner.subMchid)))
+        return members
     }
 
-    /// Asks what became of a refund, by our number; a refund WeChat does not have is `absent`.
-    public func queryRefund(serial: String, paymentSerial: String) async -> Reply<ChannelRefund> {
-        let path = "/v3/refund/domestic/refunds/\(PercentEncoding.encoded(serial))"
-        switch await exchange.call("GET", path) {
-        case .failed(let doubt): return .unknown(doubt)
-        case .error(let refusal) where refusal.isAny("RESOURCE_NOT_EXISTS", "REFUND_NOT_EXISTS", "REFUNDNOTEXIST"):
-            return .answered(ChannelRefund(state: .absent, refundNumber: nil, amount: nil, succeededAt: nil))
-        case .error(let refusal): return .refused(refusal)
-        case .success(let answer): return readRefund(answer, serial: serial, paymentSerial: paymentSerial)
-        }
+    private var partyQuery: String {
+        let mchid = PercentEncoding.encoded(link.mchid)
+        guard let partner = link.partner else { return "mchid=\(mchid)" }
+        return "sp_mchid=\(mchid)&sub_mchid=\(PercentEncoding.encoded(partner.subMchid ?? ""))"
     }
 
-    private func readRefund(_ answer: JSON, serial: String, paymentSerial: String) -> Reply<ChannelRefund> {
-        guard answer["out_refund_no"]?.string == serial, answer["out_trade_no"]?.string == paymentSerial else {
-            return .unknown(Doubt(.malformedAnswer, "the answer is about another refund"))
-        }
-        guard let refund = ChannelRefund(weChatPay: answer, status: answer["status"]?.string) else {
-            return .unknown(Doubt(.malformedAnswer, "a refund that cannot be read"))
-        }
-        return .answered(refund)
+    /// Whether an order, answered or called back, is of this merchant, and of this sub-merchant.
+    func isOurs(_ order: JSON) -> Bool {
+        guard let partner = link.partner else { return order["mchid"]?.string == link.mchid }
+        return order["sp_mchid"]?.string == link.mchid
+            && (partner.subMchid == nil || order["sub_mchid"]?.string == partner.subMchid)
     }
 
-    private func prompt(of answer: JSON, _ method: PaymentMethod) -> Reply<PaymentPrompt> {
-        let malformed = Reply<PaymentPrompt>.unknown(Doubt(.malformedAnswer, "no \(method.rawValue) prompt"))
+    /// Reads what the front end needs.
+    func prompt(of answer: JSON, _ method: PaymentMethod) throws(Doubt) -> PaymentPrompt {
+        let malformed = Doubt(.malformedAnswer, "no \(method.rawValue) prompt")
         switch method {
-        case .native: return answer["code_url"]?.string.map { .answered(.code($0)) } ?? malformed
-        case .h5: return answer["h5_url"]?.string.map { .answered(.url($0)) } ?? malformed
+        case .native:
+            guard let code = answer["code_url"]?.string else { throw malformed }
+            return .code(code)
+        case .h5:
+            guard let url = answer["h5_url"]?.string else { throw malformed }
+            return .url(url)
         case .jsapi, .app:
-            guard let prepayID = answer["prepay_id"]?.string else { return malformed }
+            guard let prepayID = answer["prepay_id"]?.string else { throw malformed }
             let (now, nonce) = (clock(), WeChatPayRequestSigner.freshNonce())
             let parameters =
                 method == .app
-                ? try? signer.appParameters(prepayID: prepayID, now: now, nonce: nonce)
-                : try? signer.jsapiParameters(prepayID: prepayID, now: now, nonce: nonce)
-            return parameters.map { .answered(.parameters($0)) } ?? malformed
-        case .precreate, .page, .wap: return malformed
+                ? try? exchange.signer.appParameters(prepayID: prepayID, now: now, nonce: nonce)
+                : try? exchange.signer.jsapiParameters(prepayID: prepayID, now: now, nonce: nonce)
+            guard let parameters else { throw malformed }
+            return .parameters(parameters)
+        case .precreate, .page, .wap: throw malformed
         }
     }
 }

@@ -8,18 +8,34 @@ enum WeChatPayCodes {
     ]
     /// Too many requests: they were not looked at.
     private static let tooMany: Set<String> = [
-        "FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED", "RATELIMIT_EXCEED", "RATELIMIT_EXCEEDED", "RATE_LIMITED",
+        "FREQUENCY_LIMITED", "FREQUENCY_LIMIT", "FREQUENCY_LIMIT_EXCEED", "RATELIMIT_EXCEED", "RATELIMIT_EXCEEDED",
+        "RATE_LIMITED", "RATE_LIMIT_EXCEEDED",
     ]
     /// WeChat does not know the outcome itself.
     private static let unsure: Set<String> = [
-        "SYSTEM_ERROR", "SYSTEMERROR", "BANKERROR", "BANK_ERROR", "USERPAYING",
+        "SYSTEM_ERROR", "SYSTEMERROR", "BANKERROR", "BANK_ERROR", "USERPAYING", "BIZ_ERR_NEED_RETRY",
     ]
+    /// Money, a key or a day's allowance is missing: the same number may succeed once it is there.
+    private static let missing: Set<String> = [
+        "NOT_ENOUGH", "NOTENOUGH", "RULE_LIMIT", "RULELIMIT", "SIGN_ERROR", "ACCOUNT_ERROR",
+        "ACCOUNTERROR", "ACCOUNT_NOT_VERIFIED", "USER_ACCOUNT_ABNORMAL", "STATEMENT_CREATING",
+    ]
+    /// They have no such thing.
+    private static let absent: Set<String> = [
+        "ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS", "REFUND_NOT_EXISTS", "REFUNDNOTEXIST",
+    ]
+    /// How a number that came with other content before is refused, where the code is the general `INVALID_REQUEST`.
+    private static let otherContent = "参数与首次请求时不一致"
 
     /// The meaning of a code in an answer whose signature verified.
-    static func meaning(_ code: String, status: Int) -> CodeMeaning {
+    static func meaning(_ code: String, status: Int, message: String = "") -> CodeMeaning {
         if unsure.contains(code) { return .unknown(.systemError) }
         if tooMany.contains(code) { return .refused(.forNow(retryAfter: .seconds(60))) }
         guard (400..<500).contains(status) else { return .unknown(.malformedAnswer) }
-        return .refused(numberTaken.contains(code) ? .numberTaken : .final)
+        if missing.contains(code) { return .refused(.forNow(retryAfter: .seconds(1800))) }
+        return .refused(numberTaken.contains(code) || message.contains(otherContent) ? .numberTaken : .final)
     }
+
+    /// Whether a question was answered by there being no such thing.
+    static func isAbsent(_ code: String) -> Bool { absent.contains(code) }
 }
