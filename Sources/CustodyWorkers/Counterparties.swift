@@ -83,20 +83,21 @@ public final class Counterparties: Sendable {
         return channel
     }
 
-    /// The connector of a tenant to its custodian.
+    /// The connector of a tenant to its custodian, of the dialect that its link names.
     ///
     /// - Throws: ``Rejection/linkMissing(counterparty:)``, or a decoding error when the link is not what the connector needs.
     public func custodian(in transaction: TenantTransaction) async throws -> CustodianAccess {
         let access = try await access(.bank, in: transaction) { link, line in
             let terms = try JSONDecoder().decode(CustodianTerms.self, from: link)
-            let decoded = try JSONDecoder().decode(CWP1Link.self, from: link)
+            let decoded = try JSONDecoder().decode(CustodianLink.self, from: link)
+            let outbound = try line(decoded.baseURL, [])
+            let custodian: any Custodian
+            switch decoded {
+            case .cwp1(let link): custodian = try CWP1Custodian(link: link, outbound: outbound, clock: WallClock.now)
+            case .ccb(let link): custodian = try CCBCustodian(link: link, outbound: outbound, clock: WallClock.now)
+            }
             return .custodian(
-                CustodianAccess(
-                    custodian: try CWP1Custodian(
-                        link: decoded, outbound: try line(decoded.baseURL, []), clock: WallClock.now),
-                    commissionAccount: terms.commissionAccount
-                )
-            )
+                CustodianAccess(custodian: custodian, commissionAccount: terms.commissionAccount))
         }
         guard case .custodian(let custodian) = access else { throw Rejection.linkMissing(counterparty: "bank") }
         return custodian

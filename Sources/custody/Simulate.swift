@@ -10,10 +10,10 @@ import UnixSignals
 /// Runs one of the simulators: a stranger that speaks a counterparty's protocol.
 struct Simulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Stand in for a counterparty: the bank, WeChat Pay or Alipay.",
+        abstract: "Stand in for a counterparty: a bank, WeChat Pay or Alipay.",
         discussion:
             "Prints {\"listening\":\"host:port\"} when it is ready. Faults are planted through /control; see docs/sandbox.md.",
-        subcommands: [SimulateBank.self, SimulateWeChat.self, SimulateAlipay.self]
+        subcommands: [SimulateBank.self, SimulateCCB.self, SimulateWeChat.self, SimulateAlipay.self]
     )
 }
 
@@ -56,9 +56,31 @@ struct SimulateBank: AsyncParsableCommand {
 
     @OptionGroup var options: SimulatorOptions
 
+    @Option(help: "A file of control requests to play before anything else: [{\"method\",\"path\",\"body\"}, …].")
+    var scenario: String?
+
+    func run() async throws {
+        let scenario = try scenario.map { path in
+            try SimulatorScenario(try JSON(parsing: Array(Data(contentsOf: URL(filePath: path)))))
+        }
+        try await options.run(
+            { try BankSimulator(host: $0.host, port: $0.port, client: $1) },
+            boundPort: { simulator in
+                if let scenario { try await simulator.play(scenario) }
+                return try await simulator.boundPort()
+            }
+        )
+    }
+}
+
+struct SimulateCCB: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "ccb", abstract: "CCB 惠市宝, which collects itself.")
+
+    @OptionGroup var options: SimulatorOptions
+
     func run() async throws {
         try await options.run(
-            { try BankSimulator(host: $0.host, port: $0.port, client: $1) }, boundPort: { try await $0.boundPort() })
+            { try CCBSimulator(host: $0.host, port: $0.port, client: $1) }, boundPort: { try await $0.boundPort() })
     }
 }
 

@@ -46,8 +46,8 @@ struct StatementImport: AsyncParsableCommand {
                 file.hasSuffix(".txt") ? FileManager.default.contents(atPath: String(file.dropLast(4)) + ".ok") : nil
             statement = try VerifiedStatement(
                 verifying: opened, from: source, ok: source == .bank ? ok.map(Array.init) : nil)
-        } catch let defect as StatementDefect {
-            throw ValidationError("Refused: \(defect.sentence).")
+        } catch {
+            throw ValidationError("Refused: \(error.sentence).")
         }
         let summary = statement.summary
         guard let day = try day(of: summary) else { throw ValidationError("Which day is it about? Give --date.") }

@@ -152,7 +152,7 @@ enum LinkCheck {
         case .weChatPay: _ = try decoder.decode(WeChatPayLink.self, from: Data(bytes))
         case .alipay: _ = try decoder.decode(AlipayLink.self, from: Data(bytes))
         case .bank:
-            _ = try decoder.decode(CWP1Link.self, from: Data(bytes))
+            _ = try decoder.decode(CustodianLink.self, from: Data(bytes))
             _ = try decoder.decode(CustodianTerms.self, from: Data(bytes))
         }
     }

@@ -133,6 +133,33 @@ import TestSupport
         }
     }
 
+    @Test func `a platform whose custodian is CCB is notified in CCB's form`() async throws {
+        try await APIBench.run { bench async throws in
+            let token = try await CallbackTests.link(bench)
+            let link: JSON = [
+                "dialect": "ccb", "base_url": "http://127.0.0.1:9", "market_id": "12345678901234", "version": "4",
+                "platform_private_key_pem": .string(try CallbackTests.pem("partner_sm2.key.pem")),
+                "bank_public_key_pem": .string(try CallbackTests.pem("bank_sm2.pub.pem")), "callback_index": "1",
+                "commission_account": "C1",
+            ]
+            try await bench.world.run { tx in try await tx.setLink(.bank, configuration: link.bytes) }
+            let bank = try CCBSeal(
+                privateKeyPEM: try CallbackTests.pem("bank_sm2.key.pem"),
+                otherPublicKeyPEM: try CallbackTests.pem("partner_sm2.pub.pem"))
+            let message: JSON = [
+                "Ittparty_Tms": "20261006120000123", "Mkt_Id": "12345678901234", "Main_Ordr_No": "T1",
+                "Ordr_Stcd": "2",
+            ]
+            let path = "/callbacks/bank/\(token)"
+            let body = try bank.signed(message, .notification).bytes
+            let answer = try await bench.send("POST", path, bytes: body, key: "")
+            #expect(answer.status == 200 && answer.json["Svc_Rsp_St"] == "00")
+            #expect(try await CallbackTests.isStored(bench, .bank, "payment|T1|2|20261006120000123"))
+            let forged = try await bench.send("POST", path, bytes: message.bytes, key: "")
+            #expect(forged.status == 400 && forged.json["Svc_Rsp_St"] != "00")
+        }
+    }
+
     @Test(arguments: [
         (["127.0.0.0/8"], [String: String](), 204), (["203.0.113.0/24"], [:], 404),
         // Nobody's word about where he comes from counts, unless it is a proxy of ours that says it.

@@ -58,6 +58,7 @@ struct CWP1Bench: Sendable {
     }
 
     static let keys = Result { try CWP1KeyPair() }
+    static let sm2Keys = Result { try CWP1KeyPair(.sm2SM3) }
     static let marketID = "M00000000001"
 
     let base: String
@@ -67,11 +68,12 @@ struct CWP1Bench: Sendable {
     let inbox: Inbox
     let feeAccount: String
     let depositAccount: String
+    let marketingAccount: String
 
     /// Runs a test against a bank whose market's clock stands at 2026-10-05 12:00 in Shanghai.
     static func run(
-        reviewStep: Int64 = 120, release: String = "funded",
-        _ body: @escaping @Sendable (CWP1Bench) async throws -> Void
+        reviewStep: Int64 = 120, release: String = "funded", algorithm: CWP1Algorithm = .rsaSHA256,
+        terms: [JSON.Member] = [], _ body: @escaping @Sendable (CWP1Bench) async throws -> Void
     ) async throws {
         let inbox = Inbox()
         let listener = SimulatorServer { inbox.receive($0) }
@@ -83,25 +85,27 @@ struct CWP1Bench: Sendable {
             let bench = try await CWP1Bench(
                 base: "http://127.0.0.1:\(bank.boundPort())",
                 notifyURL: "http://127.0.0.1:\(listener.boundPort())/bank/callback/\(marketID)", inbox: inbox,
-                reviewStep: reviewStep, release: release)
+                keys: (algorithm == .rsaSHA256 ? keys : sm2Keys).get(),
+                terms: .object(
+                    [.init("review_step_seconds", JSON(reviewStep)), .init("release", .string(release))] + terms))
             try await body(bench)
         }
     }
 
-    private init(base: String, notifyURL: String, inbox: Inbox, reviewStep: Int64, release: String) async throws {
+    private init(base: String, notifyURL: String, inbox: Inbox, keys: CWP1KeyPair, terms: JSON) async throws {
         self.base = base
         self.inbox = inbox
         outbound = Outbound(client: .shared, timeout: .seconds(2))
-        let keys = try CWP1Bench.keys.get()
         let answer = try await CWP1Bench.control(
             outbound, base, "POST", "markets",
             [
                 "partner_id": "P0000001", "market_id": .string(CWP1Bench.marketID), "partner_serial": "P1",
                 "partner_public_key_pem": .string(keys.publicPEM), "notify_url": .string(notifyURL),
-                "review_step_seconds": JSON(reviewStep), "release": .string(release),
+                "terms": terms,
             ])
         feeAccount = answer["fee_account"]?.string ?? ""
         depositAccount = answer["deposit_account"]?.string ?? ""
+        marketingAccount = answer["marketing_account"]?.string ?? ""
         link = CWP1Link(
             baseURL: base, partnerID: "P0000001", marketID: CWP1Bench.marketID, partnerSerial: "P1",
             partnerPrivateKeyPEM: keys.privatePEM,

@@ -59,14 +59,14 @@ struct CallbackRoutes {
                     "counterparty": "\(counterparty.rawValue)", "reason": "\(error)",
                 ])
             trail.note("refused.callback", on: "\(counterparty.rawValue): \(error)", of: tenantID, by: stranger)
-            return CallbackRoutes.refusal(to: counterparty)
+            return CallbackRoutes.refusal(to: known.link)
         }
         _ = try await store.withTenant(tenantID) { tx in
             try await tx.receive(
                 counterparty, notificationID: message.id, kind: message.kind,
                 headers: CallbackRoutes.kept(call.headers).text, body: call.body)
         }
-        return CallbackRoutes.acknowledgement(to: counterparty, at: now)
+        return CallbackRoutes.acknowledgement(to: known.link, of: call.body, at: now)
     }
 
     /// Checks that the counterparty wrote it, now, for this platform.
@@ -82,10 +82,10 @@ struct CallbackRoutes {
             let found = try AlipayNotify.verify(body: call.body, link: link, now: now)
             return (found.notifyID, found.kind)
         case .bank(let link):
-            let found = try CWP1Notification.verify(
+            let found = try link.verify(
                 method: call.method.rawValue, path: call.path, headers: headers.map { ($0.name, $0.value) },
-                body: call.body, link: link, now: now)
-            return (found.notifyID, found.txnCode)
+                body: call.body, now: now)
+            return (found.notifyID, found.kind)
         }
     }
 
@@ -103,22 +103,23 @@ struct CallbackRoutes {
     }
 
     /// What stops each from sending it again.
-    private static func acknowledgement(to counterparty: Counterparty, at now: Instant) -> Reply {
-        switch counterparty {
+    private static func acknowledgement(to link: LinkCache.Link, of body: [UInt8], at now: Instant) -> Reply {
+        switch link {
         case .weChatPay: Reply(status: .noContent, contentType: nil, body: [])
         case .alipay: Reply(status: .ok, contentType: "text/plain", body: Array(AlipayNotify.acknowledgement.utf8))
-        case .bank:
-            Reply(status: .ok, contentType: Reply.json, body: CWP1Notification.acknowledgement(at: now))
+        case .bank(let link):
+            Reply(status: .ok, contentType: Reply.json, body: link.acknowledgement(of: body, at: now))
         }
     }
 
     /// What each understands as refused.
-    private static func refusal(to counterparty: Counterparty) -> Reply {
-        switch counterparty {
+    private static func refusal(to link: LinkCache.Link) -> Reply {
+        switch link {
         case .weChatPay: Reply(.unauthorized, ["code": "FAIL", "message": "the signature was not accepted"])
         case .alipay: Reply(status: .badRequest, contentType: "text/plain", body: Array("failure".utf8))
-        case .bank:
+        case .bank(.cwp1):
             Reply(.badRequest, ["head": ["retCode": "100002", "retMsg": "the signature was not accepted"]])
+        case .bank(.ccb): Reply(.badRequest, ["Svc_Rsp_St": "01", "Rsp_Inf": "the signature was not accepted"])
         }
     }
 }

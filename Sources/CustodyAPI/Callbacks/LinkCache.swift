@@ -23,7 +23,7 @@ final class LinkCache: Sendable {
     enum Link: Sendable {
         case weChatPay(WeChatPayLink)
         case alipay(AlipayLink)
-        case bank(CWP1Link)
+        case bank(CustodianLink)
     }
 
     private struct Place: Hashable {
@@ -48,7 +48,7 @@ final class LinkCache: Sendable {
         switch counterparty {
         case .weChatPay: link = .weChatPay(try JSONDecoder().decode(WeChatPayLink.self, from: bytes))
         case .alipay: link = .alipay(try JSONDecoder().decode(AlipayLink.self, from: bytes))
-        case .bank: link = .bank(try JSONDecoder().decode(CWP1Link.self, from: bytes))
+        case .bank: link = .bank(try JSONDecoder().decode(CustodianLink.self, from: bytes))
         }
         let entry = Entry(
             link: link,

@@ -7,6 +7,7 @@ struct BankBatch {
     let rows: [[JSON.Member]]
     var state = "DEALING"
     var failures: [JSON] = []
+    var finishedOn: BusinessDate?
     /// Fails its first row on purpose.
     let failsInPart: Bool
     let finishBy: Instant
@@ -86,6 +87,7 @@ extension BankMarket {
         }
         batch.state =
             batch.failures.isEmpty ? "SUCCESS" : batch.failures.count == batch.rows.count ? "FAIL" : "PART_SUCCESS"
+        batch.finishedOn = bankDate(of: now)
         batches[number] = batch
         effects.append(.notify(txnCode: "BATCH.NOTIFY", body: batchBody(number)))
     }

@@ -104,6 +104,7 @@ extension BankMarket {
 
     private mutating func settle(_ number: String, _ state: String) {
         cards[number]?.state = state
+        cardEvents.append(BankCardEvent(number: number, state: state, context: book.context))
         effects.append(.notify(txnCode: "CARD.NOTIFY", body: cardBody(number)))
     }
 

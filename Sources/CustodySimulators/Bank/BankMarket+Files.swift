@@ -88,7 +88,13 @@ extension BankMarket {
         case .withdrawals: withdrawalRows(date)
         case .returns: returnRows(date)
         case .balances: differing(snapshots[date] ?? [], balanceDifferences[date] ?? [:])
-        case .splits, .splitSums, .charges, .masterMovements, .cards, .stock: []
+        case .splits: shareRows(date)
+        case .splitSums: shareSumRows(date)
+        case .masterMovements: masterRows(date)
+        case .cards: cardRows(date)
+        case .stock: stockRows(date)
+        // This bank charges nothing.
+        case .charges: []
         }
     }
 
@@ -186,17 +192,15 @@ struct BankFileEdit {
     let number: String
     let change: Change
 
-    /// Where the amount and the status stand in a row of a kind.
-    private static let columns: [CWP1FileKind: (amount: Int, status: Int)] = [
-        .receipts: (7, 9), .refunds: (5, 7), .withdrawals: (4, 6), .returns: (4, 4), .balances: (2, 2),
-    ]
+    /// Where a column stands in a row of the kind.
+    private func column(_ name: String?) -> Int? { name.flatMap { kind.columns.firstIndex(of: $0) } }
 
     func applied(to rows: [[String]]) -> [[String]] {
         switch change {
         case .missing: return rows.filter { !$0.contains(number) }
         case .extra(let row): return rows + [row]
-        case .amount(let amount): return edited(rows, column: BankFileEdit.columns[kind]?.amount, String(amount))
-        case .status(let status): return edited(rows, column: BankFileEdit.columns[kind]?.status, status)
+        case .amount(let amount): return edited(rows, column: column(kind.amountColumn), String(amount))
+        case .status(let status): return edited(rows, column: column("status"), status)
         }
     }
 

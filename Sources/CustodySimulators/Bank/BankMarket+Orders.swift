@@ -130,7 +130,7 @@ extension BankMarket {
 
     func orderBody(_ number: String) -> JSON {
         guard let order = orders[number] else { return ["status": "NOT_FOUND", "mainOrderNo": .string(number)] }
-        let isFinished = order.registration != nil && held(number) == .zero
+        let isFinished = order.registration != nil && order.state != "CANCELLED" && held(number) == .zero
         return [
             "status": .string(isFinished ? "FINISHED" : order.state), "mainOrderNo": .string(number),
             "totalAmt": .string(order.total.yuan), "heldAmt": .string(held(number).yuan),

@@ -24,6 +24,13 @@ extension BankMarket {
         let subOrder = try body.field("subOrderNo")
         var split = BankSplit(state: "SUCCESS", items: [], order: orderNumber, given: [:])
         var shares: [(account: String, amount: Fen)] = []
+        var rows: [BankShare] = []
+        func row(_ name: String, _ share: (account: String, amount: Fen), _ failure: BankFailure?) -> BankShare {
+            BankShare(
+                bankNumber: executing ?? batch, number: number, splitNumber: name, order: orderNumber,
+                subOrder: subOrder, account: share.account, isBack: false, amount: share.amount, failure: failure,
+                context: book.context)
+        }
         for (index, item) in elements.enumerated() {
             let share = (account: try item.field("toAcct"), amount: try item.yuan("amt"))
             guard isPart(share.account, of: subOrder, in: orderNumber) else {
@@ -31,18 +38,23 @@ extension BankMarket {
             }
             let name = try item.field("splitNo")
             if wish?.fault == "part_failed", index == 0 {
+                let failure = BankFailure(code: "B3201", message: "收款账户异常")
                 split.state = "DONE"
                 split.items.append([
-                    "splitNo": .string(name), "status": "FAILED", "failCode": "B3201", "failMsg": "收款账户异常",
+                    "splitNo": .string(name), "status": "FAILED", "failCode": .string(failure.code),
+                    "failMsg": .string(failure.message),
                 ])
+                rows.append(row(name, share, failure))
                 continue
             }
             shares.append(share)
             split.given[share.account, default: .zero] += share.amount
             split.items.append(["splitNo": .string(name), "status": "SUCCESS"])
+            rows.append(row(name, share, nil))
         }
         try setFree(orderNumber, shares, finishing: isFinish && split.state == "SUCCESS")
         splits[batch] = split
+        self.shares += rows
         notifyInstruction("SPLIT", number: number, now: now, body: splitBody(batch))
         return .split(batch)
     }
@@ -57,6 +69,7 @@ extension BankMarket {
         }
         let isFree = order.funding != nil && !awaitingDayTurn.contains(split.order)
         var moves: [(BankPocket, Fen)] = []
+        var rows: [BankShare] = []
         for item in try body.list("items", upTo: 30) {
             let account = try item.field("acct")
             let amount = try item.yuan("amt")
@@ -67,8 +80,14 @@ extension BankMarket {
             moves.append(
                 (isFree ? .withdrawable(account: account) : .pending(account: account, order: split.order), -amount))
             moves.append((.frozen(account: account, order: split.order), amount))
+            rows.append(
+                BankShare(
+                    bankNumber: executing ?? reverseNumber, number: number, splitNumber: try item.field("splitNo"),
+                    order: split.order, subOrder: order.subOrders.first?.number ?? split.order, account: account,
+                    isBack: true, amount: amount, failure: nil, context: book.context))
         }
         try book.post(moves)
+        shares += rows
         splits[batch] = split
         orders[split.order]?.isSplitFinished = false
         let outcome: JSON = [

@@ -93,6 +93,8 @@ struct BankMarket: Sendable {
     var plannedReturns: [BankPlannedReturn] = []
     var balanceDifferences: [BusinessDate: [String: Fen]] = [:]
     var fileEdits: [BankFileEdit] = []
+    var shares: [BankShare] = []
+    var cardEvents: [BankCardEvent] = []
     /// The fault planted for the instruction being executed, which only its own operation knows how to have.
     var wish: FaultRule?
     var snapshots: [BusinessDate: [[String]]] = [:]

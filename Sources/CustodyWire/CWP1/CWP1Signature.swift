@@ -106,12 +106,12 @@ public struct CWP1Signer: Sendable {
     /// How it signs: the kind of its key says so.
     public var algorithm: CWP1Algorithm { key.algorithm }
 
-    private let key: CWP1PrivateKey
+    private let key: SigningKey
 
     /// Reads the private key once: of RSA's or SM2's, in PEM.
     public init(serial: String, privateKeyPEM: String) throws {
         self.serial = serial
-        key = try CWP1PrivateKey(pem: privateKeyPEM)
+        key = try SigningKey(pem: privateKeyPEM)
     }
 
     /// The header fields that sign a message.
@@ -139,11 +139,11 @@ public struct CWP1Verifier: Sendable {
     /// How far the two clocks may differ.
     public static let window: Duration = .seconds(300)
 
-    private let keys: [String: CWP1PublicKey]
+    private let keys: [String: VerifyingKey]
 
     /// Reads the keys once, of RSA's or SM2's; a serial number named twice is refused.
     public init(keys: [CWP1Link.BankKey]) throws {
-        self.keys = try Dictionary(keys.map { ($0.serial, try CWP1PublicKey(pem: $0.pem)) }) { _, _ in
+        self.keys = try Dictionary(keys.map { ($0.serial, try VerifyingKey(pem: $0.pem)) }) { _, _ in
             throw CWP1Rejection.unknownSerial
         }
     }
