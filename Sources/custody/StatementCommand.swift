@@ -40,14 +40,14 @@ struct StatementImport: AsyncParsableCommand {
         }
         let opened: StatementFile
         let statement: VerifiedStatement
-        do {
+        do throws(StatementDefect) {
             opened = try StatementFile(path: file)
             let ok =
                 file.hasSuffix(".txt") ? FileManager.default.contents(atPath: String(file.dropLast(4)) + ".ok") : nil
             statement = try VerifiedStatement(
                 verifying: opened, from: source, ok: source == .bank ? ok.map(Array.init) : nil)
-        } catch let defect as StatementDefect {
-            throw ValidationError("Refused: \(defect.sentence).")
+        } catch {
+            throw ValidationError("Refused: \(error.sentence).")
         }
         let summary = statement.summary
         guard let day = try day(of: summary) else { throw ValidationError("Which day is it about? Give --date.") }
