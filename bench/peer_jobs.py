@@ -1,4 +1,4 @@
-"""Measures how fast another job queue gets through jobs without effect: peer_jobs.py pgqueuer|procrastinate DSN JOBS.
+"""Measures how fast another job queue gets through jobs without effect: peer_jobs.py pgqueuer|procrastinate DSN JOBS BATCH.
 
 The jobs are added before the clock starts. Each peer runs as its documentation advises for throughput: one process,
 uvloop, batches or concurrency as below. Prints {"jobs": N, "seconds": S}.
@@ -13,7 +13,7 @@ from datetime import timedelta
 import uvloop
 
 
-async def pgqueuer(dsn: str, count: int) -> float:
+async def pgqueuer(dsn: str, count: int, batch: int) -> float:
     import asyncpg
     from pgqueuer import PgQueuer
     from pgqueuer.db import AsyncpgDriver
@@ -37,14 +37,14 @@ async def pgqueuer(dsn: str, count: int) -> float:
         done += 1
 
     began = time.perf_counter()
-    await queuer.run(dequeue_timeout=timedelta(seconds=1), batch_size=100, mode=QueueExecutionMode.drain)
+    await queuer.run(dequeue_timeout=timedelta(seconds=1), batch_size=batch, mode=QueueExecutionMode.drain)
     seconds = time.perf_counter() - began
     left = await (await asyncpg.connect(dsn)).fetchval("SELECT count(*) FROM pgqueuer")
     assert done == count and left == 0, (done, left)
     return seconds
 
 
-async def procrastinate(dsn: str, count: int) -> float:
+async def procrastinate(dsn: str, count: int, batch: int) -> float:
     from procrastinate import App, PsycopgConnector
 
     app = App(connector=PsycopgConnector(conninfo=dsn, min_size=4, max_size=20))
@@ -69,7 +69,7 @@ async def procrastinate(dsn: str, count: int) -> float:
         return seconds
 
 
-peer, dsn, jobs = sys.argv[1], sys.argv[2], int(sys.argv[3])
+peer, dsn, jobs, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-    taken = runner.run({"pgqueuer": pgqueuer, "procrastinate": procrastinate}[peer](dsn, jobs))
+    taken = runner.run({"pgqueuer": pgqueuer, "procrastinate": procrastinate}[peer](dsn, jobs, size))
 print(json.dumps({"jobs": jobs, "seconds": round(taken, 3)}))

@@ -3,16 +3,25 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# The queues that `bench jobs` is measured against.
+install_peers() {
+    local venv=.local/venv-bench
+    cmp -s bench/requirements.txt "$venv/requirements.txt" && return 0
+    rm -rf "$venv"
+    mkdir -p .local
+    /usr/bin/python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
+    # Last, so that an installation that broke off is done again.
+    cp bench/requirements.txt "$venv/requirements.txt"
+}
+
 trap 'scripts/postgres.sh --name bench stop' EXIT
 swift build --configuration release --product custody
 scripts/postgres.sh --name bench destroy
 scripts/postgres.sh --name bench start >&2
 (($#)) || set -- orders jobs statements
 for name in "$@"; do
-    if [[ "$name" == jobs && ! -x .local/venv-bench/bin/python ]]; then
-        python3 -m venv .local/venv-bench
-        .local/venv-bench/bin/pip install --quiet --requirement bench/requirements.txt
-    fi
+    if [[ "$name" == jobs ]]; then install_peers; fi
     scripts/postgres.sh --name bench psql --no-psqlrc --quiet postgres \
         --command "DROP DATABASE IF EXISTS bench_$name" --command "CREATE DATABASE bench_$name"
     CUSTODY_DATABASE_URL="$(scripts/postgres.sh --name bench url "bench_$name")" .build/release/custody bench "$name" --json

@@ -9,6 +9,7 @@ packages=(
     libpq-dev
     libssl-dev
     libtap-parser-sourcehandler-pgtap-perl
+    openssl
     pkg-config
     postgresql-15
     postgresql-15-pgtap

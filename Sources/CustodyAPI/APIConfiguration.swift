@@ -1,3 +1,5 @@
+import CustodyWire
+
 /// How the API listens, and what it allows its callers.
 public struct APIConfiguration: Sendable {
     /// An address to listen at.
@@ -59,6 +61,8 @@ public struct APIConfiguration: Sendable {
     public var tls: TLS?
     /// What callers may take.
     public var limits: Limits
+    /// The proxies of ours whose `X-Forwarded-For` is believed.
+    public var trustedProxies: [AddressRange]
     /// What admins show as `Authorization: Bearer`; nil closes the admin listener.
     public var adminToken: String?
     /// The number of the newest migration this build knows: the database must be there before it is ready.
@@ -71,13 +75,14 @@ public struct APIConfiguration: Sendable {
         platform: Address = Address(host: "0.0.0.0", port: 8080),
         admin: Address = Address(host: "127.0.0.1", port: 8081),
         operations: Address = Address(host: "0.0.0.0", port: 8082), tls: TLS? = nil, limits: Limits = Limits(),
-        adminToken: String?, migration: Int, contract: [UInt8] = []
+        trustedProxies: [AddressRange] = [], adminToken: String?, migration: Int, contract: [UInt8] = []
     ) {
         self.platform = platform
         self.admin = admin
         self.operations = operations
         self.tls = tls
         self.limits = limits
+        self.trustedProxies = trustedProxies
         self.adminToken = adminToken
         self.migration = migration
         self.contract = contract

@@ -39,15 +39,17 @@ public struct APIServer: Service {
         self.logger = logger
         let keys = KeyCache(store: store)
         let meter = RequestMeter(registry: metrics)
+        let trail = RefusalTrail(store: store, logger: logger)
         func responder(_ routes: [Route]) -> Responder {
             Responder(
                 table: RouteTable(routes), keys: keys, adminToken: configuration.adminToken, meter: meter,
-                logger: logger)
+                trail: trail, proxies: configuration.trustedProxies, logger: logger)
         }
         platform = try Listener(
             name: "platform", address: configuration.platform, tls: configuration.tls, limits: configuration.limits,
             responder: responder(
-                try APIServer.publicRoutes(store, contract: configuration.contract, logger: logger)),
+                try APIServer.publicRoutes(
+                    store, contract: configuration.contract, trail: trail, logger: logger)),
             logger: logger)
         admin = try configuration.adminToken.map { _ in
             try Listener(
@@ -62,11 +64,13 @@ public struct APIServer: Service {
     }
 
     /// The routes of the platforms' listener: what the contract describes, all of it and nothing else.
-    static func publicRoutes(_ store: Store, contract: [UInt8], logger: Logger) throws -> [Route] {
+    static func publicRoutes(
+        _ store: Store, contract: [UInt8], trail: RefusalTrail, logger: Logger
+    ) throws -> [Route] {
         var routes = SubMerchantRoutes(store: store).routes + OrderRoutes(store: store).routes
         routes += PaymentRoutes(store: store).routes + SettlementRoutes(store: store).routes
         routes += ReconciliationRoutes(store: store).routes + AccountRoutes(store: store).routes
-        routes += CallbackRoutes(store: store, logger: logger).routes
+        routes += CallbackRoutes(store: store, trail: trail, logger: logger).routes
         return try routes + ContractRoutes(contract: contract).routes
     }
 

@@ -58,7 +58,7 @@ public struct Doubt: Error, Hashable, Sendable {
         case malformedAnswer = "malformed_answer"
         /// They say themselves that they don't know yet: system error, busy, 5xx.
         case systemError = "system_error"
-        /// They limit our rate, by an answer that is not signed (HTTP 429): surely not done.
+        /// Our rate is limited, by an answer that is not signed (HTTP 429) or by ourselves: surely not done.
         case rateLimited = "rate_limited"
 
         /// Whether it is sure that nothing was done, so that the same number may be sent again.

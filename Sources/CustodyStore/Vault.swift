@@ -33,6 +33,21 @@ public struct Vault: Sendable {
         Array(HMAC<SHA256>.authenticationCode(for: Data(key.utf8), using: derived("api-key")))
     }
 
+    /// Encrypts what an admin was answered (AES-256-GCM), bound to the request's key.
+    func sealAnswer(_ body: [UInt8], to key: String) throws -> [UInt8] {
+        let box = try AES.GCM.seal(Data(body), using: derived("admin-answer"), authenticating: Data(key.utf8))
+        guard let combined = box.combined else { throw VaultError.tampered }
+        return Array(combined)
+    }
+
+    /// Decrypts what an admin was answered.
+    func openAnswer(_ sealed: [UInt8], to key: String) throws -> [UInt8] {
+        guard let box = try? AES.GCM.SealedBox(combined: Data(sealed)),
+            let body = try? AES.GCM.open(box, using: derived("admin-answer"), authenticating: Data(key.utf8))
+        else { throw VaultError.tampered }
+        return Array(body)
+    }
+
     private func derived(_ purpose: String) -> SymmetricKey {
         HKDF<SHA256>.deriveKey(inputKeyMaterial: master, info: Data("custody/\(purpose)".utf8), outputByteCount: 32)
     }

@@ -69,7 +69,11 @@ private func setPaused(_ isPaused: Bool, _ name: String, _ options: StoreOptions
         throw ValidationError("A queue is one of \(Queue.allCases.map(\.rawValue).joined(separator: ", ")).")
     }
     try await withStore(options) { store in
-        try await store.withSystem { try await $0.setPaused(isPaused, queue: queue) }
+        try await store.withSystem { tx in
+            try await tx.setPaused(isPaused, queue: queue)
+            try await tx.audit(
+                isPaused ? "queue.pause" : "queue.resume", on: queue.rawValue, of: nil, by: .commandLine)
+        }
     }
     print("\(queue.rawValue) is \(isPaused ? "paused" : "running")")
 }
@@ -99,7 +103,12 @@ struct JobRetry: AsyncParsableCommand {
 
     func run() async throws {
         guard let id = ID<Job>(id) else { throw ValidationError("That is no job's id.") }
-        try await withStore(options) { store in try await store.withSystem { try await $0.retryDeadJob(id) } }
+        try await withStore(options) { store in
+            try await store.withSystem { tx in
+                try await tx.retryDeadJob(id)
+                try await tx.audit("job.retry", on: id.text, of: nil, by: .commandLine)
+            }
+        }
     }
 }
 
@@ -112,6 +121,11 @@ struct JobDiscard: AsyncParsableCommand {
 
     func run() async throws {
         guard let id = ID<Job>(id) else { throw ValidationError("That is no job's id.") }
-        try await withStore(options) { store in try await store.withSystem { try await $0.discardDeadJob(id) } }
+        try await withStore(options) { store in
+            try await store.withSystem { tx in
+                try await tx.discardDeadJob(id)
+                try await tx.audit("job.discard", on: id.text, of: nil, by: .commandLine)
+            }
+        }
     }
 }

@@ -35,10 +35,14 @@ struct KeyCreate: AsyncParsableCommand {
         }
         let key = try await withStore(options) { store in
             try await store.withSystem { system in
-                try await system.createKey(
+                let key = try await system.createKey(
                     for: tenant.id, name: name, scopes: scopes,
                     expiresAt: days.map { system.now + .seconds($0 * 86_400) }
                 )
+                // Its public part; the key itself is written nowhere.
+                try await system.audit(
+                    "key.create", on: String(key.split(separator: "_")[2]), of: tenant.id, by: .commandLine)
+                return key
             }
         }
         print(json ? JSON(dictionaryLiteral: ("key", .string(key))).text : key)
@@ -53,7 +57,12 @@ struct KeyRevoke: AsyncParsableCommand {
     @Argument(help: "The key's id: its third part.") var keyID: String
 
     func run() async throws {
-        try await withStore(options) { store in try await store.withSystem { try await $0.revokeKey(keyID) } }
+        try await withStore(options) { store in
+            try await store.withSystem { tx in
+                let owner = try await tx.revokeKey(keyID)
+                try await tx.audit("key.revoke", on: keyID, of: owner, by: .commandLine)
+            }
+        }
         print("revoked \(keyID)")
     }
 }

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import NIOCore
 
 extension HTTPClient.Configuration {
     /// How the demo and the simulators call out: no redirects, and a deadline for connecting.

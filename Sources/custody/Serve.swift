@@ -2,6 +2,7 @@ import ArgumentParser
 import CoreMetrics
 import CustodyAPI
 import CustodyStore
+import CustodyWire
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -35,6 +36,9 @@ struct Serve: AsyncParsableCommand {
 
     @Option(help: "The certificate's private key, PEM.")
     var tlsKeyFile: String?
+
+    @Option(help: "Proxies of ours whose X-Forwarded-For is believed: addresses or ranges, comma between.")
+    var trustedProxies: String?
 
     @Option(help: "The directory of the migration files, to know whether the database is current.")
     var migrations: String?
@@ -88,8 +92,20 @@ struct Serve: AsyncParsableCommand {
             admin: try address(adminListen, "admin_listen", "127.0.0.1", 8081),
             operations: try address(operationsListen, "operations_listen", "0.0.0.0", 8082),
             tls: certificate.flatMap { path in key.map { .init(certificatePath: path, keyPath: $0) } },
-            adminToken: token, migration: migrator.migrations.count, contract: Array(bytes)
+            trustedProxies: try proxies(), adminToken: token, migration: migrator.migrations.count,
+            contract: Array(bytes)
         )
+    }
+}
+
+extension Serve {
+    private func proxies() throws -> [AddressRange] {
+        try (trustedProxies ?? Settings.environment("trusted_proxies") ?? "").split(separator: ",").map {
+            guard let range = AddressRange($0.filter { $0 != " " }) else {
+                throw ValidationError("A trusted proxy is an address or a range, such as 10.0.0.0/8.")
+            }
+            return range
+        }
     }
 }
 

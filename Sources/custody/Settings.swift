@@ -15,7 +15,7 @@ struct Settings: ParsableArguments {
         "admin_listen", "admin_token_file", "callback_base_url", "connections", "contract", "database_password_file",
         "database_url", "listen", "listen_database_url", "log_level", "master_key_file", "migrations",
         "operations_listen", "pooled", "system_database_password_file", "system_database_url", "tls_certificate_file",
-        "tls_key_file",
+        "tls_key_file", "trusted_proxies",
     ]
 
     /// Reads the file, if there is one; from then on all settings stand in the environment.

@@ -54,8 +54,10 @@ struct StatementImport: AsyncParsableCommand {
         let subject = StatementSubject(source: source, form: summary.series, date: day)
         let name = opened.name ?? file
         let stored = try await withStore(options) { store in
-            try await store.withTenant(tenant.id) {
-                try await $0.keep(statement, subject: subject, fileName: name)
+            try await store.withTenant(tenant.id) { tx in
+                let stored = try await tx.keep(statement, subject: subject, fileName: name)
+                try await tx.audit("statement.import", on: stored.statement.id.text, by: .commandLine)
+                return stored
             }
         }
         if json {

@@ -49,7 +49,11 @@ struct TenantCreate: AsyncParsableCommand {
 
     func run() async throws {
         let tenant = try await withStore(options) { store in
-            let tenant = try await store.withSystem { try await $0.createTenant(name: name, isSandbox: sandbox) }
+            let tenant = try await store.withSystem { tx in
+                let tenant = try await tx.createTenant(name: name, isSandbox: sandbox)
+                try await tx.audit("tenant.create", on: tenant.id.text, of: tenant.id, by: .commandLine)
+                return tenant
+            }
             try await store.withTenant(tenant.id) { try await $0.startDays() }
             return tenant
         }
@@ -117,7 +121,10 @@ struct TenantLink: AsyncParsableCommand {
             throw ValidationError("The link is not complete: \(LinkCheck.explanation(of: error))")
         }
         try await withStore(options) { store in
-            try await store.withTenant(tenant.id) { try await $0.setLink(counterparty, configuration: Array(bytes)) }
+            try await store.withTenant(tenant.id) { tx in
+                try await tx.setLink(counterparty, configuration: Array(bytes))
+                try await tx.audit("link.set", on: counterparty.rawValue, by: .commandLine)
+            }
         }
         print("linked \(tenant.id.text) to \(counterparty.rawValue)")
     }
@@ -188,7 +195,13 @@ struct TenantTerms: AsyncParsableCommand {
             withdrawsAutomatically: automatic
         )
         try await withStore(options) { store in
-            try await store.withTenant(tenant.id) { try await $0.setSettlementTerms(terms) }
+            try await store.withTenant(tenant.id) { tx in
+                try await tx.setSettlementTerms(terms)
+                try await tx.audit(
+                    "terms.set",
+                    on: "\(terms.schedule.calendar.rawValue)+\(days), \(minimum) fen, automatic \(automatic)",
+                    by: .commandLine)
+            }
         }
         print(
             "\(calendar == .natural ? "D" : "T")+\(days), from \(minimum) fen, \(automatic ? "automatic" : "on demand")"

@@ -24,13 +24,19 @@ struct APIBench: Sendable {
         return Array(FileManager.default.contents(atPath: path) ?? Data())
     }()
 
+    /// How many migrations there are.
+    static let migrations: Int = {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: TestStore.migrations)) ?? []
+        return names.count { $0.hasSuffix(".sql") }
+    }()
+
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     static func configuration(limits: APIConfiguration.Limits = .init()) -> APIConfiguration {
         APIConfiguration(
             platform: .init(host: "127.0.0.1", port: 0), admin: .init(host: "127.0.0.1", port: 0),
-            operations: .init(host: "127.0.0.1", port: 0), limits: limits, adminToken: adminToken, migration: 10,
-            contract: contract)
+            operations: .init(host: "127.0.0.1", port: 0), limits: limits, adminToken: adminToken,
+            migration: migrations, contract: contract)
     }
 
     /// Lends a running server for the time of `body`, on the shared test database and a platform of its own.
@@ -101,9 +107,11 @@ struct APIBench: Sendable {
     }
 
     /// Sends a request to the admins' listener.
-    func admin(_ method: String, _ path: String, _ body: JSON? = nil, token: String = adminToken) async throws -> Answer
-    {
-        try await send(method, path, bytes: body?.bytes, key: token, port: ports.admin)
+    func admin(
+        _ method: String, _ path: String, _ body: JSON? = nil, token: String = adminToken,
+        headers: [String: String] = [:]
+    ) async throws -> Answer {
+        try await send(method, path, bytes: body?.bytes, key: token, headers: headers, port: ports.admin)
     }
 
     /// An order that the platform takes alone, of 100 fen.

@@ -16,7 +16,7 @@ import TestSupport
     private static func realNow() -> Instant { Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
 
     /// Links the platform to all three, with the keys of the fixtures; answers its callback token.
-    private static func link(_ bench: APIBench) async throws -> String {
+    static func link(_ bench: APIBench) async throws -> String {
         let weChat = WeChatPayLink(
             baseURL: "http://127.0.0.1:9", mchid: "1900000001", appid: "wx0000000000000001", merchantSerial: "AA",
             merchantPrivateKeyPEM: try pem("wx_merchant.key.pem"), apiV3Key: String(repeating: "k", count: 32),
@@ -131,6 +131,51 @@ import TestSupport
             let changed = try await bench.send("POST", path, bytes: body + [0x20], key: "", headers: headers)
             #expect(changed.status == 400 && changed.json["head"]?["retCode"] != "000000")
         }
+    }
+
+    @Test(arguments: [
+        (["127.0.0.0/8"], [String: String](), 204), (["203.0.113.0/24"], [:], 404),
+        // Nobody's word about where he comes from counts, unless it is a proxy of ours that says it.
+        (["203.0.113.0/24"], ["X-Forwarded-For": "203.0.113.7"], 404),
+    ])
+    func `a callback from elsewhere than its sources is not taken`(
+        sources: [String], headers: [String: String], status: Int
+    ) async throws {
+        try await APIBench.run { bench in
+            let answer = try await CallbackTests.send(bench, sources: sources, headers: headers)
+            #expect(answer.status == status)
+        }
+    }
+
+    @Test(arguments: [
+        ("203.0.113.7", 204), ("198.51.100.9, 203.0.113.7", 204), ("203.0.113.7, 198.51.100.9", 404),
+        ("203.0.113.7, 127.0.0.3", 204), ("[::ffff:203.0.113.7]:443", 204), ("203.0.113.7:9999", 204), ("", 404),
+    ])
+    func `behind a proxy of ours it is the last stranger that counts`(forwarded: String, status: Int) async throws {
+        var configuration = APIBench.configuration()
+        configuration.trustedProxies = [try #require(AddressRange("127.0.0.0/8"))]
+        try await APIBench.run(configuration: configuration, world: try await TestStore.make().world()) { bench in
+            let answer = try await CallbackTests.send(
+                bench, sources: ["203.0.113.0/24"], headers: ["X-Forwarded-For": forwarded])
+            #expect(answer.status == status)
+        }
+    }
+
+    /// Sends a good notification of WeChat Pay's to a platform whose link names where those come from.
+    private static func send(
+        _ bench: APIBench, sources: [String], headers: [String: String]
+    ) async throws -> APIBench.Answer {
+        let token = try await link(bench)
+        try await bench.world.run { tx in
+            let link = try JSON(parsing: try await tx.link(.weChatPay))
+            let transport: JSON = ["callback_sources": .array(sources.map { .string($0) })]
+            try await tx.setLink(
+                .weChatPay, configuration: JSON.object((link.members ?? []) + [.init("transport", transport)]).bytes)
+        }
+        let body = Array(#"{"id":"EV-1","event_type":"TRANSACTION.SUCCESS","resource":{"ciphertext":"x"}}"#.utf8)
+        return try await bench.send(
+            "POST", "/callbacks/wechat_pay/\(token)", bytes: body, key: "",
+            headers: try weChatHeaders(body, at: realNow()).merging(headers) { $1 })
     }
 
     @Test func `a callback for nobody is not found`() async throws {

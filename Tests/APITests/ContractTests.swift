@@ -10,7 +10,9 @@ import TestSupport
 @Suite struct ContractTests {
     @Test func `every route is in the contract, and nothing else is`() async throws {
         let store = try await TestStore.make().store
-        let routes = try APIServer.publicRoutes(store, contract: APIBench.contract, logger: APIBench.quiet)
+        let routes = try APIServer.publicRoutes(
+            store, contract: APIBench.contract, trail: RefusalTrail(store: store, logger: APIBench.quiet),
+            logger: APIBench.quiet)
         let served = Set(routes.map { "\($0.method.rawValue.lowercased()) \($0.pattern)" })
         #expect(served.count == routes.count)
         #expect(served.subtracting(Contract.operations) == [])

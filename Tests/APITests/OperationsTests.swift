@@ -67,6 +67,75 @@ import TestSupport
         }
     }
 
+    @Test func `an admin's request that is sent again is answered again, and not done again`() async throws {
+        try await APIBench.run { bench async throws in
+            let once = ["Idempotency-Key": bench.world.number("admin")]
+            let body: JSON = ["name": "Twice", "sandbox": true]
+            let first = try await bench.admin("POST", "/admin/tenants", body, headers: once)
+            #expect(first.status == 201 && first.headers["idempotent-replayed"] == nil)
+            let again = try await bench.admin("POST", "/admin/tenants", body, headers: once)
+            #expect(again.status == 201 && again.body == first.body && again.headers["idempotent-replayed"] == "true")
+            let all = try await bench.admin("GET", "/admin/tenants").json["data"]?.array ?? []
+            #expect(all.count { $0["id"]?.string == first.id } == 1)
+
+            // Of another request it is refused, and nothing is done.
+            let other = try await bench.admin(
+                "POST", "/admin/tenants", ["name": "Other", "sandbox": true], headers: once)
+            #expect(other.status == 422 && other.code == "idempotency_key_reused")
+            let elsewhere = try await bench.admin(
+                "POST", "/admin/tenants/\(first.id)/keys", ["name": "x"], headers: once)
+            #expect(elsewhere.status == 422 && elsewhere.code == "idempotency_key_reused")
+            let bad = try await bench.admin("POST", "/admin/tenants", body, headers: ["Idempotency-Key": "a b"])
+            #expect(bad.status == 400 && bad.pointer == "Idempotency-Key")
+
+            // A key is shown again to whoever made it, and lies nowhere to be read.
+            let keyOnce = ["Idempotency-Key": bench.world.number("admin")]
+            let path = "/admin/tenants/\(first.id)/keys"
+            let made = try await bench.admin("POST", path, ["name": "k"], headers: keyOnce)
+            let shown = try await bench.admin("POST", path, ["name": "k"], headers: keyOnce)
+            guard let key = made.json["key"]?.string else { throw Unexpected() }
+            #expect(made.status == 201 && shown.body == made.body)
+            #expect(try await bench.send("GET", "/v1/orders", key: key).status == 200)
+            let kept = try await bench.world.keptAdminAnswer(keyOnce["Idempotency-Key"] ?? "")
+            #expect(!kept.isEmpty && kept.firstRange(of: Array(key.utf8)) == nil)
+
+            // What can be done once only is answered as it was, not with what became of it.
+            let revoke = ["Idempotency-Key": bench.world.number("admin")]
+            let revocation = "/admin/keys/\(key.split(separator: "_")[2])/revocation"
+            for _ in 0..<2 {
+                #expect(try await bench.admin("POST", revocation, headers: revoke).status == 200)
+            }
+            #expect(try await bench.admin("POST", revocation).status == 404)
+            // A refusal is not kept.
+            let refused = ["Idempotency-Key": bench.world.number("admin")]
+            for _ in 0..<2 {
+                let answer = try await bench.admin("POST", revocation, headers: refused)
+                #expect(answer.status == 404 && answer.headers["idempotent-replayed"] == nil)
+            }
+        }
+    }
+
+    @Test func `many of an admin's requests at once under one key are one`() async throws {
+        try await APIBench.run { bench async throws in
+            let once = ["Idempotency-Key": bench.world.number("admin")]
+            let name = bench.world.number("Crowd")
+            let answers = try await withThrowingTaskGroup(of: APIBench.Answer.self) { group in
+                for _ in 0..<12 {
+                    group.addTask {
+                        try await bench.admin(
+                            "POST", "/admin/tenants", ["name": .string(name), "sandbox": true], headers: once)
+                    }
+                }
+                return try await group.reduce(into: [APIBench.Answer]()) { $0.append($1) }
+            }
+            #expect(
+                answers.allSatisfy { $0.status == 201 || ($0.status == 409 && $0.code == "idempotency_key_in_use") })
+            #expect(Set(answers.filter { $0.status == 201 }.map(\.id)).count == 1)
+            let all = try await bench.admin("GET", "/admin/tenants").json["data"]?.array ?? []
+            #expect(all.count { $0["name"]?.string == name } == 1)
+        }
+    }
+
     @Test func `queues are watched, paused and resumed; dead jobs are nobody's until there are some`() async throws {
         try await TestStore.withFresh { test in
             try await APIBench.run(configuration: APIBench.configuration(), world: try await test.world()) {

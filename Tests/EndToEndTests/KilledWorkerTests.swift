@@ -2,7 +2,6 @@ import CustodyDomain
 import CustodyStore
 import CustodyWire
 import Foundation
-import Postgres
 import TestSupport
 import Testing
 
@@ -58,36 +57,19 @@ extension EndToEndTests {
             try await SimulatedMarket.run { market in
                 let first = try worker(of: market)
                 let shop = try await market.shop()
-                let database = market.world.test
-                try await database.withConnection(as: .superuser) { connection in
-                    // Whoever ends the instruction waits for a lock that we hold.
-                    try await connection.script(
-                        """
-                        CREATE FUNCTION custody.hold_end() RETURNS trigger LANGUAGE plpgsql AS
-                        'BEGIN PERFORM pg_advisory_xact_lock(20261123); RETURN NEW; END';
-                        CREATE TRIGGER hold_end BEFORE UPDATE ON custody.instruction FOR EACH ROW
-                        WHEN (NEW.operation = 'place_payment' AND NEW.finished_at IS NOT NULL)
-                        EXECUTE FUNCTION custody.hold_end();
-                        SELECT pg_advisory_lock(20261123);
-                        """)
+                try await market.world.withHeldEnds(of: .placePayment) { hold in
                     let order = try await market.world.order([(shop, amount)])
                     let payment = try await market.world.run { tx in
                         try await tx.createPayment(of: order.id, channel: .weChatPay, method: .native, payerID: nil)
                     }
                     try await eventually("the worker has the prompt, and is about to end the instruction") {
-                        let waiting = try await connection.query(
-                            """
-                            SELECT FROM pg_locks
-                             WHERE locktype = 'advisory' AND objid = 20261123 AND NOT granted
-                               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                            """)
-                        return waiting.count == 1
+                        try await hold.waiting() == 1
                     }
                     first.signal(SIGKILL)
                     #expect(try await first.end(within: .seconds(5)).status == SIGKILL)
                     let before = try await market.world.run { try await $0.payment(payment.id) }
                     #expect(before.state == .created && before.prompt == nil)
-                    try await connection.script("SELECT pg_advisory_unlock(20261123)")
+                    try await hold.release()
 
                     let second = try worker(of: market)
                     try await eventually("the payment is placed again", within: .seconds(90)) {

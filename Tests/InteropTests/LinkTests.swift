@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func `a certificate for another name is not believed`() async throws {
-        let server = try await Server()
+        let server = try await Server(["name_only": true])
         var transport = server.trusted
         transport.address = "127.0.0.1"
         #expect(try await server.call(transport, host: "bank.example") == .success(200))

@@ -37,6 +37,8 @@ struct CatalogTests {
         "GRANT UPDATE ON custody.posting TO custody_app",
         "GRANT EXECUTE ON FUNCTION custody.fold_balances(uuid) TO public",
         "ALTER FUNCTION custody.apply_postings() RESET search_path",
+        "ALTER PROCEDURE custody.retire_jobs(uuid[], text[], uuid[], bigint[], bigint[]) SECURITY DEFINER",
+        "GRANT EXECUTE ON PROCEDURE custody.retire_jobs(uuid[], text[], uuid[], bigint[], bigint[]) TO public",
         "ALTER TABLE custody.payment DROP CONSTRAINT payment_state_check",
         "ALTER TABLE custody.payment ALTER amount_fen TYPE numeric",
         "ALTER TABLE custody.payment ALTER created_at TYPE timestamp",

@@ -240,7 +240,10 @@ struct IsolationTests {
             ).map { try $0.get("name", as: String.self).replacing("custody.", with: "") }
         }
         #expect(
-            readable == ["api_key", "calendar_day", "job", "job_dead", "job_done", "job_later", "queue", "tenant"])
+            readable == [
+                "admin_request", "api_key", "audit_entry", "calendar_day", "job", "job_dead", "job_done", "job_later",
+                "queue", "tenant",
+            ])
         for statement: SQL in [
             "SELECT FROM trade_order", "SELECT FROM sub_merchant", "SELECT FROM posting", "SELECT FROM link",
         ] {

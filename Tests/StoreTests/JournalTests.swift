@@ -109,7 +109,8 @@ struct JournalTests {
         let writer = Task {
             var count = 0
             while !Task.isCancelled {
-                try await post("writer \(count)")
+                // Ended in the middle of one it ends as well.
+                guard (try? await post("writer \(count)")) != nil else { break }
                 count += 1
                 numbers.continuation.yield()
             }
@@ -141,7 +142,7 @@ struct JournalTests {
             lengths.append(count)
         }
         writer.cancel()
-        #expect(try await writer.value > 0)
+        #expect(await writer.value > 0)
         // Each export saw what was booked between the pages of the one before.
         #expect(zip(lengths, lengths.dropFirst()).allSatisfy { $0 < $1 })
         #expect(try await world.violations() == [])

@@ -145,7 +145,8 @@ struct LedgerGuardTests {
             entry.move(Fen(40), debit: .bankCash, credit: .reserve)
             try await tx.book(entry)
         }
-        await #expect(throws: Rejection.insufficientFunds(account: "reserve", available: Fen(140), requested: Fen(141))) {
+        await #expect(throws: Rejection.insufficientFunds(account: "reserve", available: Fen(140), requested: Fen(141)))
+        {
             try await world.run { tx in
                 var entry = LedgerEntry("test.out", subject: "1", on: tx.today)
                 entry.move(Fen(141), debit: .reserve, credit: .bankCash)

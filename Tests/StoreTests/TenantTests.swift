@@ -24,10 +24,11 @@ struct TenantTests {
         ] {
             #expect(try await test.store.withSystem { try await $0.identify(key: wrong) } == nil, "\(wrong)")
         }
-        try await test.store.withSystem { try await $0.revokeKey(identity.keyID) }
+        let owner = try await test.store.withSystem { try await $0.revokeKey(identity.keyID) }
+        #expect(owner == identity.tenantID)
         #expect(try await test.store.withSystem { try await $0.identify(key: key) } == nil)
         #expect(
-            try await rejection { try await test.store.withSystem { try await $0.revokeKey(identity.keyID) } }
+            try await rejection { _ = try await test.store.withSystem { try await $0.revokeKey(identity.keyID) } }
                 == .notFound)
         let nobody = ID<Tenant>(at: Instant(seconds: 1))
         #expect(

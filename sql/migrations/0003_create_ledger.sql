@@ -96,6 +96,7 @@ AS $$
 DECLARE
     unbalanced uuid;
     taken record;
+    available bigint;
 BEGIN
     SELECT p.transaction_id INTO unbalanced
       FROM posted p
@@ -108,18 +109,31 @@ BEGIN
 
     -- Whoever takes from guarded accounts locks them, in one order, and folds in what was added meanwhile.
     FOR taken IN
-        SELECT a.tenant_id, a.id,
+        SELECT a.tenant_id, a.id, a.kind, a.owner,
                sum(CASE a.normal_side WHEN 'debit' THEN p.amount_fen ELSE -p.amount_fen END)::bigint AS amount_fen
           FROM posted p
           JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.id = p.account_id
          WHERE a.is_guarded
-         GROUP BY a.tenant_id, a.id, a.normal_side
+         GROUP BY a.tenant_id, a.id, a.kind, a.owner, a.normal_side
         HAVING sum(CASE a.normal_side WHEN 'debit' THEN p.amount_fen ELSE -p.amount_fen END) < 0
          ORDER BY a.id
     LOOP
         PERFORM FROM ledger_account a
           WHERE a.tenant_id = taken.tenant_id AND a.id = taken.id
             FOR NO KEY UPDATE;
+        SELECT a.balance_fen + (
+                   SELECT coalesce(sum(d.amount_fen), 0) FROM balance_delta d
+                    WHERE d.tenant_id = taken.tenant_id AND d.account_id = taken.id
+               )
+          INTO available
+          FROM ledger_account a
+         WHERE a.tenant_id = taken.tenant_id AND a.id = taken.id;
+        IF available + taken.amount_fen < 0 THEN
+            -- The constraint would refuse it too; but only here is it known how much there is.
+            RAISE EXCEPTION USING
+                ERRCODE = 'check_violation', CONSTRAINT = 'ledger_account_not_negative',
+                MESSAGE = format('%s|%s|%s|%s', taken.kind, taken.owner, available, -taken.amount_fen);
+        END IF;
         WITH folded AS (
             DELETE FROM balance_delta d
              WHERE d.tenant_id = taken.tenant_id AND d.account_id = taken.id

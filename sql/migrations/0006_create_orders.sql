@@ -25,6 +25,9 @@ CREATE TABLE trade_order (
     CONSTRAINT trade_order_out_no UNIQUE (out_order_no, tenant_id)
 ) WITH (fillfactor = 80);
 
+-- Orders that expire are found by their time; only open ones can.
+CREATE INDEX trade_order_expiry ON trade_order (tenant_id, expires_at) WHERE state = 'open';
+
 CREATE TABLE order_part (
     tenant_id uuid NOT NULL,
     order_id uuid NOT NULL,

@@ -56,18 +56,39 @@ CREATE TABLE webhook_delivery (
     FOREIGN KEY (tenant_id, endpoint_id) REFERENCES webhook_endpoint (tenant_id, id)
 );
 
+-- What admins were answered, so that a request sent again is answered again, and not done again.
+CREATE TABLE admin_request (
+    key text PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 255),
+    -- Method and path: a key belongs to one of them.
+    route text NOT NULL,
+    -- SHA-256 of the body: another body under the same key is a mistake.
+    body_hash bytea NOT NULL,
+    status int NOT NULL,
+    -- Encrypted under a key that is not in the database: an answer may hold an API key, which is shown to whoever made it,
+    -- and to nobody else.
+    response bytea NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX admin_request_age ON admin_request (created_at);
+GRANT SELECT, INSERT ON admin_request TO custody_system;
+
 -- Who did what, from where, when.
 CREATE TABLE audit_entry (
-    tenant_id uuid NOT NULL REFERENCES tenant (id),
+    -- What concerns no platform has the tenant 00000000-0000-0000-0000-000000000000, which is nobody's.
+    tenant_id uuid NOT NULL,
     id uuid NOT NULL,
     actor text NOT NULL,
     action text NOT NULL,
     subject text NOT NULL,
     origin text NOT NULL,
+    -- As logs and answers name the request; '' for commands.
+    request_id text NOT NULL DEFAULT '',
     succeeded boolean NOT NULL,
     occurred_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
+-- Admins read it across platforms, the youngest first.
+CREATE INDEX audit_entry_time ON audit_entry (id);
 CREATE TRIGGER audit_entry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entry
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
@@ -85,5 +106,8 @@ BEGIN
     END LOOP;
 END $$;
 GRANT UPDATE ON webhook_endpoint, webhook_delivery TO custody_app;
+-- What admins do, and what is refused to people whom nobody knows, is written by the system's role.
+CREATE POLICY audit_entry_system ON audit_entry TO custody_system USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT ON audit_entry TO custody_system;
 
 RESET ROLE;

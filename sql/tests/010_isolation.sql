@@ -17,7 +17,8 @@ SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relrowsecurity, c.relfor
 
 -- What deployments have, not tenants: no table may stand here without a reason.
 CREATE TEMPORARY VIEW common_table (relname, reason) AS
-VALUES ('calendar_day', 'the working days of the country'), ('queue', 'the names of the queues');
+VALUES ('calendar_day', 'the working days of the country'), ('queue', 'the names of the queues'),
+       ('admin_request', 'what the deployment''s admins were answered');
 
 SELECT cmp_ok((SELECT count(*) FROM tenant_table), '>=', 30::bigint, 'the tenant tables were found');
 
@@ -75,11 +76,11 @@ SELECT is_empty(
                   'custody_system'::regrole = ANY (p.polroles)
                   AND (
                       cardinality(p.polroles) > 1
-                      OR c.relname NOT IN ('tenant', 'api_key', 'job', 'job_later', 'job_dead', 'job_done')
+                      OR c.relname NOT IN ('tenant', 'api_key', 'job', 'job_later', 'job_dead', 'job_done', 'audit_entry')
                   )
               )
           ) $$,
-    'only tenants, keys and jobs are open to the system role, and nothing to everybody'
+    'only tenants, keys, jobs and the audit trail are open to the system role, and nothing to everybody'
 );
 
 -- Citus distributes by the tenant, and no key may be global.

@@ -80,22 +80,24 @@ SELECT bag_eq(
 SELECT is_empty(
     $$ SELECT relname, privilege_type FROM granted
         WHERE relname IN ('posting', 'ledger_transaction', 'ledger_account', 'balance_delta', 'audit_entry', 'event',
-                          'idempotency_key')
-          AND grantee = 'custody_app'::regrole AND privilege_type NOT IN ('SELECT', 'INSERT') $$,
+                          'idempotency_key', 'admin_request')
+          AND grantee IN ('custody_app'::regrole, 'custody_system'::regrole) AND privilege_type NOT IN ('SELECT', 'INSERT') $$,
     'what is booked, told or remembered is never changed'
 );
 SELECT is_empty(
     $$ SELECT p.proname FROM pg_proc p
         WHERE p.pronamespace = 'custody'::regnamespace
           AND (
-              NOT EXISTS (
-                  SELECT FROM unnest(p.proconfig) AS c WHERE c = 'search_path=pg_catalog, custody'
-              )
+              -- A procedure that commits can have none, and must then have its caller's rights only.
+              CASE p.prokind
+                   WHEN 'p' THEN p.prosecdef
+                   ELSE NOT EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c = 'search_path=pg_catalog, custody')
+              END
               OR EXISTS (
                   SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x WHERE x.grantee = 0
               )
           ) $$,
-    'every function has a fixed search path, and none is everybody''s to call'
+    'every function has a fixed search path, every procedure its caller''s rights, and none is everybody''s to call'
 );
 
 SELECT * FROM finish();

@@ -19,6 +19,7 @@ struct AdminRoutes {
             Route(.get, "/admin/dead-jobs", .admin, deadJobs),
             Route(.post, "/admin/dead-jobs/{id}/retry", .admin, retry),
             Route(.post, "/admin/dead-jobs/{id}/discard", .admin, discard),
+            Route(.get, "/admin/audit-entries", .admin, auditTrail),
         ]
     }
 
@@ -26,9 +27,15 @@ struct AdminRoutes {
         let (name, isSandbox) = try call.read { fields throws(Rejection) in
             (try fields.text("name", 1...100), try fields.flag("sandbox"))
         }
-        let tenant = try await store.withSystem { try await $0.createTenant(name: name, isSandbox: isSandbox) }
-        try await store.withTenant(tenant.id) { try await $0.startDays() }
-        return Reply(.created, tenant.json)
+        let reply = try await store.performAsAdmin(call, "tenant.create") { tx in
+            let tenant = try await tx.createTenant(name: name, isSandbox: isSandbox)
+            return AdminOutcome(Outcome(.created, tenant.json), on: tenant.id.text, of: tenant.id)
+        }
+        // Its days are rows of the tenant, which the system role does not see. Starting them twice changes nothing, so a
+        // request that broke off here is mended by sending it again.
+        guard let id = try JSON(parsing: reply.body)["id"]?.string.flatMap({ ID<Tenant>($0) }) else { return reply }
+        try await store.withTenant(id) { try await $0.startDays() }
+        return reply
     }
 
     @Sendable private func tenants(_ call: Call) async throws -> Reply {
@@ -50,17 +57,21 @@ struct AdminRoutes {
             }
             return (name, Set(scopes ?? Scope.allCases.map(\.rawValue)), try fields.optionalInstant("expires_at"))
         }
-        let key = try await store.withSystem {
-            try await $0.createKey(for: id, name: name, scopes: scopes, expiresAt: expiry)
+        return try await store.performAsAdmin(call, "key.create") { tx in
+            let key = try await tx.createKey(for: id, name: name, scopes: scopes, expiresAt: expiry)
+            return AdminOutcome(
+                Outcome(.created, ["key": .string(key), "tenant": .string(id.text), "name": .string(name)]),
+                on: String(key.split(separator: "_")[2]), of: id)
         }
-        return Reply(.created, ["key": .string(key), "tenant": .string(id.text), "name": .string(name)])
     }
 
     @Sendable private func revokeKey(_ call: Call) async throws -> Reply {
         let key = call.parameters["id"] ?? ""
         try call.readNothing()
-        try await store.withSystem { try await $0.revokeKey(key) }
-        return Reply(.ok, ["key_id": .string(key), "state": "revoked"])
+        return try await store.performAsAdmin(call, "key.revoke") { tx in
+            let owner = try await tx.revokeKey(key)
+            return AdminOutcome(Outcome(.ok, ["key_id": .string(key), "state": "revoked"]), on: key, of: owner)
+        }
     }
 
     @Sendable private func queues(_ call: Call) async throws -> Reply {
@@ -71,8 +82,11 @@ struct AdminRoutes {
     private func setPaused(_ call: Call, _ isPaused: Bool) async throws -> Reply {
         guard let queue = call.parameters["id"].flatMap({ Queue(rawValue: $0) }) else { throw Rejection.notFound }
         try call.readNothing()
-        try await store.withSystem { try await $0.setPaused(isPaused, queue: queue) }
-        return Reply(.ok, ["queue": .string(queue.rawValue), "is_paused": .bool(isPaused)])
+        return try await store.performAsAdmin(call, isPaused ? "queue.pause" : "queue.resume") { tx in
+            try await tx.setPaused(isPaused, queue: queue)
+            return AdminOutcome(
+                Outcome(.ok, ["queue": .string(queue.rawValue), "is_paused": .bool(isPaused)]), on: queue.rawValue)
+        }
     }
 
     @Sendable private func deadJobs(_ call: Call) async throws -> Reply {
@@ -83,15 +97,44 @@ struct AdminRoutes {
     @Sendable private func retry(_ call: Call) async throws -> Reply {
         let id: ID<Job> = try call.id()
         try call.readNothing()
-        try await store.withSystem { try await $0.retryDeadJob(id) }
-        return Reply(.ok, ["id": .string(id.text), "state": "ready"])
+        return try await store.performAsAdmin(call, "job.retry") { tx in
+            try await tx.retryDeadJob(id)
+            return AdminOutcome(Outcome(.ok, ["id": .string(id.text), "state": "ready"]), on: id.text)
+        }
     }
 
     @Sendable private func discard(_ call: Call) async throws -> Reply {
         let id: ID<Job> = try call.id()
         try call.readNothing()
-        try await store.withSystem { try await $0.discardDeadJob(id) }
-        return Reply(.ok, ["id": .string(id.text), "state": "discarded"])
+        return try await store.performAsAdmin(call, "job.discard") { tx in
+            try await tx.discardDeadJob(id)
+            return AdminOutcome(Outcome(.ok, ["id": .string(id.text), "state": "discarded"]), on: id.text)
+        }
+    }
+}
+
+extension AdminRoutes {
+    @Sendable private func auditTrail(_ call: Call) async throws -> Reply {
+        var query = try Query(call)
+        let tenant: ID<Tenant>? = try query.id("tenant")
+        let page = try query.page(of: AuditEntry.self)
+        try query.end()
+        let found = try await store.withSystem {
+            try await $0.auditTrail(of: tenant, before: page.cursor, limit: page.fetched)
+        }
+        return page.reply(found, id: \.id, \.json)
+    }
+}
+
+extension AuditRecord {
+    /// How admins see it.
+    fileprivate var json: JSON {
+        [
+            "id": .string(id.text), "tenant": JSON(tenantID?.text), "actor": .string(principal.name),
+            "action": .string(action), "subject": .string(subject), "origin": .string(principal.origin),
+            "request_id": .string(principal.requestID), "succeeded": .bool(succeeded),
+            "occurred_at": JSON(occurredAt),
+        ]
     }
 }
 

@@ -7,11 +7,13 @@ import Logging
 /// What channels and bank tell us (异步通知): verified over the raw bytes, stored as it came, acknowledged; never processed here.
 struct CallbackRoutes {
     let store: Store
+    let trail: RefusalTrail
     let logger: Logger
     private let links: LinkCache
 
-    init(store: Store, logger: Logger) {
+    init(store: Store, trail: RefusalTrail, logger: Logger) {
         self.store = store
+        self.trail = trail
         self.logger = logger
         links = LinkCache(store: store)
     }
@@ -30,16 +32,24 @@ struct CallbackRoutes {
         let (now, tenantID) = try await store.withSystem { tx in
             (tx.now, try await tx.tenant(callbackToken: token))
         }
-        guard let tenantID else { throw Rejection.notFound }
-        let link: LinkCache.Link
+        let stranger = Principal(name: "nobody", origin: call.origin, requestID: call.requestID)
+        guard let tenantID else {
+            trail.note("refused.callback_address", on: counterparty.rawValue, of: nil, by: stranger)
+            throw Rejection.notFound
+        }
+        let known: LinkCache.Entry
         do {
-            link = try await links.link(of: tenantID, counterparty)
+            known = try await links.link(of: tenantID, counterparty)
         } catch Rejection.linkMissing {
+            throw Rejection.notFound
+        }
+        guard known.sources.isEmpty || known.sources.contains(where: { $0.contains(call.origin) }) else {
+            trail.note("refused.callback_source", on: counterparty.rawValue, of: tenantID, by: stranger)
             throw Rejection.notFound
         }
         let message: (id: String, kind: String)
         do {
-            message = try verified(call, link, at: now)
+            message = try verified(call, known.link, at: now)
         } catch {
             // The error is one of a closed list of words; the message itself is not to be logged.
             logger.warning(
@@ -48,6 +58,7 @@ struct CallbackRoutes {
                     "request_id": "\(call.requestID)", "tenant": "\(tenantID.text)",
                     "counterparty": "\(counterparty.rawValue)", "reason": "\(error)",
                 ])
+            trail.note("refused.callback", on: "\(counterparty.rawValue): \(error)", of: tenantID, by: stranger)
             return CallbackRoutes.refusal(to: counterparty)
         }
         _ = try await store.withTenant(tenantID) { tx in

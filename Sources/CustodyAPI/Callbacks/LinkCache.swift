@@ -11,6 +11,14 @@ final class LinkCache: Sendable {
     /// How many are kept.
     private static let capacity = 1000
 
+    /// What is known of a link.
+    struct Entry: Sendable {
+        /// The link.
+        let link: Link
+        /// Where callbacks may come from; empty is anywhere.
+        let sources: [AddressRange]
+    }
+
     /// A link, decoded.
     enum Link: Sendable {
         case weChatPay(WeChatPayLink)
@@ -24,17 +32,17 @@ final class LinkCache: Sendable {
     }
 
     private let store: Store
-    private let entries = Mutex<[Place: (link: Link, expires: ContinuousClock.Instant)]>([:])
+    private let entries = Mutex<[Place: (entry: Entry, expires: ContinuousClock.Instant)]>([:])
 
     init(store: Store) { self.store = store }
 
     /// How a platform's counterparty signs.
     ///
     /// - Throws: ``Rejection/linkMissing(counterparty:)``, and what decoding throws.
-    func link(of tenantID: ID<Tenant>, _ counterparty: Counterparty) async throws -> Link {
+    func link(of tenantID: ID<Tenant>, _ counterparty: Counterparty) async throws -> Entry {
         let place = Place(tenantID: tenantID, counterparty: counterparty)
         let now = ContinuousClock.now
-        if let known = entries.withLock({ $0[place] }), known.expires > now { return known.link }
+        if let known = entries.withLock({ $0[place] }), known.expires > now { return known.entry }
         let bytes = Data(try await store.withTenant(tenantID) { try await $0.link(counterparty) })
         let link: Link
         switch counterparty {
@@ -42,10 +50,13 @@ final class LinkCache: Sendable {
         case .alipay: link = .alipay(try JSONDecoder().decode(AlipayLink.self, from: bytes))
         case .bank: link = .bank(try JSONDecoder().decode(CWP1Link.self, from: bytes))
         }
+        let entry = Entry(
+            link: link,
+            sources: try JSONDecoder().decode(Transport.Holder.self, from: bytes).transport.callbackSources)
         entries.withLock { entries in
             if entries.count >= LinkCache.capacity { entries.removeAll() }
-            entries[place] = (link, now + LinkCache.lifetime)
+            entries[place] = (entry, now + LinkCache.lifetime)
         }
-        return link
+        return entry
     }
 }

@@ -22,6 +22,13 @@ struct Call: Sendable {
     let requestID: String
     /// Whose key it carries; nil on routes that ask for none.
     let identity: KeyIdentity?
+    /// The address of the connection's other end.
+    let origin: String
+
+    /// Who asks, as the audit trail names them: a key is somebody; whoever has the admins' token is an admin.
+    var principal: Principal {
+        Principal(name: identity.map { "key:\($0.keyID)" } ?? "admin", origin: origin, requestID: requestID)
+    }
 
     /// The platform.
     var tenantID: ID<Tenant> {
@@ -83,6 +90,8 @@ extension HTTPField.Name {
     static let requestID = known("X-Request-Id")
     /// `Prefer`
     static let prefer = known("Prefer")
+    /// `X-Forwarded-For`
+    static let forwardedFor = known("X-Forwarded-For")
     /// `Preference-Applied`
     static let preferenceApplied = known("Preference-Applied")
 

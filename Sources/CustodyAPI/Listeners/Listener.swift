@@ -70,8 +70,8 @@ final class Listener: Service {
 
     func run() async throws {
         let application = Application(
-            responder: CallbackResponder<ConnectionContext> { [responder] request, _ in
-                await responder.respond(to: request)
+            responder: CallbackResponder<ConnectionContext> { [responder] request, context in
+                await responder.respond(to: request, from: context.origin)
             },
             server: server,
             configuration: ApplicationConfiguration(
@@ -105,7 +105,9 @@ final class Listener: Service {
     }
 }
 
-/// What a request needs to know of its connection: nothing.
+/// What a request needs to know of its connection: who is at its other end, a proxy if there is one.
 private struct ConnectionContext: InitializableFromSource {
-    init(source: ApplicationRequestContextSource) {}
+    let origin: String
+
+    init(source: ApplicationRequestContextSource) { origin = source.channel.remoteAddress?.ipAddress ?? "unknown" }
 }

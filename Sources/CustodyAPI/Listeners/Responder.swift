@@ -12,34 +12,50 @@ struct Responder: Sendable {
     let keys: KeyCache
     let adminToken: String?
     let meter: RequestMeter
+    /// Where refusals that look like an attack are kept; nil on a listener that knows nobody.
+    let trail: RefusalTrail?
+    /// The proxies of ours whose word about an origin counts.
+    let proxies: [AddressRange]
     let logger: Logger
 
-    /// Answers a request; whatever is thrown becomes a problem.
-    func respond(to request: Request) async -> Response {
-        let start = ContinuousClock.now
-        let requestID = Responder.requestID(request.headers[.requestID])
+    /// How far a request got before it was answered or refused.
+    private struct Progress {
         var pattern = "none"
+        var access = Route.Access.open
+        var identity: KeyIdentity?
+        var id: String?
+    }
+
+    /// Answers a request; whatever is thrown becomes a problem.
+    ///
+    /// - Parameter peer: The address of the connection's other end.
+    func respond(to request: Request, from peer: String) async -> Response {
+        let start = ContinuousClock.now
+        let origin = ClientAddress.of(peer: peer, headers: request.headers, trusting: proxies)
+        let requestID = Responder.requestID(request.headers[.requestID])
+        var progress = Progress()
         var reply: Reply
         do {
-            reply = try await handle(request, requestID: requestID, pattern: &pattern)
+            reply = try await handle(request, requestID: requestID, from: origin, &progress)
         } catch {
             let problem = Problem(error)
+            note(error, progress, request, requestID: requestID, from: origin)
             if problem.status.code >= 500 {
                 logger.error(
                     "request failed",
                     metadata: [
-                        "request_id": "\(requestID)", "route": "\(pattern)", "code": "\(problem.code)",
+                        "request_id": "\(requestID)", "route": "\(progress.pattern)", "code": "\(problem.code)",
                         "error": "\(Responder.loggable(error))",
                     ])
             }
             reply = problem.reply(requestID: requestID)
         }
         let duration = ContinuousClock.now - start
-        meter.count(method: request.method, route: pattern, status: reply.status, duration: duration)
+        meter.count(method: request.method, route: progress.pattern, status: reply.status, duration: duration)
         logger.debug(
             "request",
             metadata: [
-                "request_id": "\(requestID)", "method": "\(request.method.rawValue)", "route": "\(pattern)",
+                "request_id": "\(requestID)", "method": "\(request.method.rawValue)", "route": "\(progress.pattern)",
                 "status": "\(reply.status.code)",
             ])
         reply.headers[.requestID] = requestID
@@ -51,36 +67,84 @@ struct Responder: Sendable {
             status: reply.status, headers: reply.headers, body: .init(byteBuffer: ByteBuffer(bytes: reply.body)))
     }
 
-    private func handle(_ request: Request, requestID: String, pattern: inout String) async throws -> Reply {
+    private func handle(
+        _ request: Request, requestID: String, from origin: String, _ progress: inout Progress
+    ) async throws -> Reply {
         let target = (request.head.path ?? "/").split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let path = target.first.map(String.init) ?? "/"
         let (route, parameters) = try table.find(request.method, path)
-        pattern = route.pattern
-        let identity = try await authenticate(request, for: route.access)
+        progress = Progress(pattern: route.pattern, access: route.access, id: parameters["id"])
+        try await authenticate(request, &progress)
         let body = try await read(request, limit: route.bodyLimit)
         return try await route.handler(
             Call(
                 method: request.method, path: path, parameters: parameters,
                 query: target.count > 1 ? PercentEncoding.formFields(target[1]) : [], headers: request.headers,
-                body: body, requestID: requestID, identity: identity))
+                body: body, requestID: requestID, identity: progress.identity, origin: origin))
     }
 
-    private func authenticate(_ request: Request, for access: Route.Access) async throws -> KeyIdentity? {
-        if access == .open { return nil }
+    /// Keeps a refusal that looks like an attack: a wrong key, a key that overreaches, an id that is not the caller's, a
+    /// second pair of eyes that is the first; and whatever is refused to an admin.
+    private func note(
+        _ error: any Error, _ progress: Progress, _ request: Request, requestID: String, from origin: String
+    ) {
+        guard let trail else { return }
+        let place = "\(request.method.rawValue) \(progress.pattern)"
+        let identity = progress.identity
+        func keep(_ subject: String, by name: String) {
+            trail.note(
+                "refused.\(Problem(error).code)", on: subject, of: identity?.tenantID,
+                by: Principal(name: name, origin: origin, requestID: requestID))
+        }
+        switch (error, progress.access) {
+        case (Refusal.unauthenticated, _):
+            // Who shows no key at all has only lost his way.
+            guard let shown = request.headers[.authorization] else { return }
+            keep(place, by: Responder.keyID(shown).map { "key:\($0)" } ?? "nobody")
+        case (Rejection.notFound, .platform):
+            // An absent id and another platform's look the same, here too. What is no id at all names nothing.
+            guard let identity, let id = progress.id, Responder.isID(id) else { return }
+            keep("\(place) \(id)", by: "key:\(identity.keyID)")
+        case (Refusal.scopeMissing, .platform), (Rejection.fourEyes, .platform):
+            guard let identity else { return }
+            keep(place + (progress.id.map { " \($0.prefix(64))" } ?? ""), by: "key:\(identity.keyID)")
+        case (is Rejection, .admin): keep(place + (progress.id.map { " \($0.prefix(64))" } ?? ""), by: "admin")
+        default: return
+        }
+    }
+
+    /// The public part of a key that was shown; nil when it is no key of ours by its form.
+    private static func keyID(_ authorization: String) -> String? {
+        let parts = authorization.split(separator: "_", omittingEmptySubsequences: false)
+        guard parts.count == 4, parts[0].hasSuffix("ck"), parts[2].utf8.count == 12,
+            parts[2].utf8.allSatisfy({ (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) })
+        else { return nil }
+        return String(parts[2])
+    }
+
+    /// Whether a text has the form of an id.
+    private static func isID(_ text: String) -> Bool {
+        let parts = text.split(separator: "_", omittingEmptySubsequences: false)
+        return parts.count == 2 && (3...4).contains(parts[0].utf8.count) && parts[1].utf8.count == 26
+            && parts[0].utf8.allSatisfy { (97...122).contains($0) }
+            && parts[1].utf8.allSatisfy { (48...57).contains($0) || (65...90).contains($0) }
+    }
+
+    private func authenticate(_ request: Request, _ progress: inout Progress) async throws {
+        if progress.access == .open { return }
         let values = request.headers[values: .authorization]
         guard values.count == 1, let value = values.first, value.prefix(7).lowercased() == "bearer " else {
             throw Refusal.unauthenticated
         }
         let token = String(value.dropFirst(7))
-        switch access {
-        case .open: return nil
+        switch progress.access {
+        case .open: return
         case .admin:
             guard let adminToken, Responder.constantTimeEqual(token, adminToken) else { throw Refusal.unauthenticated }
-            return nil
         case .platform(let scope):
             guard let identity = try await keys.identity(of: token) else { throw Refusal.unauthenticated }
+            progress.identity = identity
             guard identity.scopes.contains(scope) else { throw Refusal.scopeMissing(scope) }
-            return identity
         }
     }
 

@@ -18,7 +18,8 @@ public struct OperationsServer: Service {
             name: "operations", address: address, tls: nil, limits: APIConfiguration.Limits(),
             responder: Responder(
                 table: RouteTable(OperationsRoutes(store: store, migration: migration, metrics: metrics).routes),
-                keys: KeyCache(store: store), adminToken: nil, meter: RequestMeter(registry: metrics), logger: logger),
+                keys: KeyCache(store: store), adminToken: nil, meter: RequestMeter(registry: metrics), trail: nil,
+                proxies: [], logger: logger),
             logger: logger)
     }
 

@@ -46,7 +46,7 @@ struct AccountRoutes {
 
     @Sendable private func setClock(_ call: Call) async throws -> Reply {
         let instant = try call.read { fields throws(Rejection) in try fields.instant("now") }
-        return try await store.perform(call) { tx in
+        return try await store.perform(call, audited: ("test_clock.set", instant.rfc3339)) { tx in
             try await tx.setClock(to: instant)
             return Outcome(.ok, ["now": JSON(instant)])
         }

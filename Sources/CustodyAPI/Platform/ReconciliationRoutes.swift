@@ -73,8 +73,8 @@ struct ReconciliationRoutes {
             let action: ResolutionAction = try fields.word("action")
             return (action, try fields.text("note", 1...500))
         }
-        let maker = try call.actor
-        return try await store.perform(call) { tx in
+        let maker = call.principal.name
+        return try await store.perform(call, audited: ("resolution.propose", id.text)) { tx in
             Outcome(.created, try await tx.propose(action, for: id, note: note, by: maker).json)
         }
     }
@@ -91,19 +91,10 @@ struct ReconciliationRoutes {
     private func decide(_ call: Call, approve: Bool) async throws -> Reply {
         let id: ID<Resolution> = try call.id()
         try call.readNothing()
-        let checker = try call.actor
-        return try await store.perform(call) { tx in
+        let checker = call.principal.name
+        let action = approve ? "resolution.approve" : "resolution.reject"
+        return try await store.perform(call, audited: (action, id.text)) { tx in
             Outcome(.ok, try await tx.decide(id, approve: approve, by: checker).json)
-        }
-    }
-}
-
-extension Call {
-    /// Who asks, as records name them: a key is somebody, and two keys are two.
-    fileprivate var actor: String {
-        get throws {
-            guard let identity else { throw Refusal.unauthenticated }
-            return "key:\(identity.keyID)"
         }
     }
 }

@@ -23,7 +23,7 @@ struct SettlementRoutes {
             let owner = try fields.id("sub_merchant", of: SubMerchant.self)
             return (number, owner, try fields.amount())
         }
-        return try await store.perform(call) { tx in
+        return try await store.perform(call, audited: ("withdrawal.create", number)) { tx in
             Outcome(.accepted, try await tx.createWithdrawal(of: owner, outWithdrawalNo: number, amount: amount).json)
         }
     }

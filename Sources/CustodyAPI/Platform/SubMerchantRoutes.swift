@@ -116,13 +116,18 @@ struct SubMerchantRoutes {
     @Sendable private func close(_ call: Call) async throws -> Reply {
         let id: ID<SubMerchant> = try call.id()
         try call.readNothing()
-        return try await store.perform(call) { tx in Outcome(.accepted, try await tx.closeSubMerchant(id).json) }
+        return try await store.perform(call, audited: ("sub_merchant.close", id.text)) { tx in
+            Outcome(.accepted, try await tx.closeSubMerchant(id).json)
+        }
     }
 
     private func freeze(_ call: Call, _ isFrozen: Bool) async throws -> Reply {
         let id: ID<SubMerchant> = try call.id()
         try call.readNothing()
-        return try await store.perform(call) { tx in Outcome(.ok, try await tx.setFrozen(isFrozen, id).json) }
+        let action = isFrozen ? "sub_merchant.freeze" : "sub_merchant.unfreeze"
+        return try await store.perform(call, audited: (action, id.text)) { tx in
+            Outcome(.ok, try await tx.setFrozen(isFrozen, id).json)
+        }
     }
 
     @Sendable private func balances(_ call: Call) async throws -> Reply {

@@ -112,6 +112,12 @@ public enum LedgerAccount: Identified {
     public static let idPrefix = "lac"
 }
 
+/// An entry of the audit trail (操作日志).
+public enum AuditEntry: Identified {
+    /// `aud_…`
+    public static let idPrefix = "aud"
+}
+
 /// A unit of later work (任务).
 public enum Job: Identified {
     /// `job_…`

@@ -50,6 +50,8 @@ public enum JobKind: String, CaseIterable, Hashable, Sendable {
     case placePayment = "place_payment"
     /// Ask the channel about it until it is paid or closed; about a payment.
     case pollPayment = "poll_payment"
+    /// Close what can no longer be paid; about a platform, for ever.
+    case expireOrders = "expire_orders"
     /// Send a refund to the channel; about a refund.
     case sendRefund = "send_refund"
 
@@ -70,7 +72,7 @@ public enum JobKind: String, CaseIterable, Hashable, Sendable {
             .registerRefund, .sendSplit, .sendWithdrawal:
             .instructions
         case .placePayment, .sendRefund: .payments
-        case .pollSubMerchant, .pollPayment, .watchWithdrawal: .queries
+        case .pollSubMerchant, .pollPayment, .expireOrders, .watchWithdrawal: .queries
         case .openDay, .fetchStatement: .statements
         case .reconcile: .reconciliation
         case .settle: .settlement

@@ -175,6 +175,38 @@ extension TenantTransaction {
         )
     }
 
+    /// Gives open instructions that no job is about their jobs back, so that each has an owner who asks, or ends it.
+    ///
+    /// A job that waits for a person is an owner too.
+    ///
+    /// - Returns: How many had none.
+    @discardableResult
+    public func adoptInstructions(limit: Int = 500) async throws -> Int {
+        let requests = try await rows(
+            """
+            SELECT i.operation, i.subject_id FROM instruction i
+             WHERE i.tenant_id = \(tenantID) AND i.finished_at IS NULL
+               AND NOT EXISTS (
+                   SELECT FROM job j
+                    WHERE j.tenant_id = \(tenantID) AND j.kind = i.operation AND j.subject = i.subject_id::text
+               )
+               AND NOT EXISTS (
+                   SELECT FROM job_later l
+                    WHERE l.tenant_id = \(tenantID) AND l.kind = i.operation AND l.subject = i.subject_id::text
+               )
+               AND NOT EXISTS (
+                   SELECT FROM job_dead d
+                    WHERE d.tenant_id = \(tenantID) AND d.kind = i.operation AND d.subject = i.subject_id::text
+               )
+             ORDER BY i.due_at LIMIT \(limit)
+            """
+        ).map { row in
+            JobRequest(try row.get("operation", as: JobKind.self), try row.get("subject_id", as: UUIDv7.self).text)
+        }
+        try await enqueue(requests)
+        return requests.count
+    }
+
     /// The instruction of a number at a counterparty; nil when we never sent one.
     public func instruction(serial: String, at counterparty: Counterparty) async throws -> InstructionRecord? {
         try await row(

@@ -78,30 +78,23 @@ extension TenantTransaction {
 extension Store {
     /// Ends jobs that turned out to have nothing to do: each with a commit of its own, all in one round trip.
     ///
-    /// A job with effects is ended in their transaction instead, by ``TenantTransaction/finish(_:_:)``.
+    /// A job with effects is ended in their transaction instead, by ``TenantTransaction/finish(_:_:)``. After an error some
+    /// may have ended and some not; ending all of them again is harmless.
     ///
-    /// - Returns: The ids of those that ended; the others' leases were lost, and nothing was done to them.
-    @discardableResult
-    public func retire(_ jobs: [ClaimedJob]) async throws -> Set<ID<Job>> {
-        var statements: [SQL] = []
-        for job in jobs {
-            statements.append("BEGIN")
-            statements.append(
+    /// - Returns: Those that ended; the others' leases were lost, and nothing was done to them.
+    public func retire(_ jobs: [ClaimedJob]) async throws -> [ClaimedJob] {
+        guard !jobs.isEmpty else { return [] }
+        let answer = try await system.withConnection { connection in
+            try await connection.query(
                 """
-                WITH ended AS (
-                    DELETE FROM job
-                     WHERE tenant_id = \(job.tenantID) AND queue = \(job.queue.rawValue) AND id = \(job.id)
-                       AND lease = \(job.lease)
-                    RETURNING tenant_id, queue, id, kind, subject, attempt
+                CALL retire_jobs(
+                    \(jobs.map(\.tenantID)), \(jobs.map(\.queue.rawValue)), \(jobs.map(\.id)), \(jobs.map(\.lease)),
+                    ARRAY[]::bigint[]
                 )
-                INSERT INTO job_done (tenant_id, queue, id, kind, subject, attempt, outcome, finished_at)
-                SELECT tenant_id, queue, id, kind, subject, attempt, 'done', clock_timestamp() FROM ended
                 """
             )
-            statements.append("COMMIT")
         }
-        let pipeline = statements
-        let answers = try await system.withConnection { try await $0.pipeline(pipeline) }
-        return Set(jobs.indices.filter { answers[$0 * 3 + 1].affected == 1 }.map { jobs[$0].id })
+        let ended: [Int64] = try answer.first?.get("p_ended") ?? []
+        return ended.map { jobs[Int($0) - 1] }
     }
 }

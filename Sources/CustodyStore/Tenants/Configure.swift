@@ -125,8 +125,15 @@ public struct SettlementTerms: Hashable, Sendable {
 }
 
 extension TenantTransaction {
+    /// Starts the watch over orders that expire, unless it goes on already.
+    public func startExpiring() async throws {
+        let request = JobRequest(.expireOrders, tenantID.text)
+        if try await !hasJob(request) { try await enqueue(request) }
+    }
+
     /// Starts the tenant's days: plans tomorrow's work, which plans every day after it. Planning twice changes nothing.
     public func startDays() async throws {
+        try await startExpiring()
         let tomorrow = today.advanced(by: 1)
         let planned = try await row(
             "SELECT FROM job_later WHERE tenant_id = \(tenantID) AND kind = 'open_day' LIMIT 1"

@@ -42,12 +42,17 @@ extension SystemTransaction {
 
     /// Makes a key invalid at once.
     ///
+    /// - Returns: Whose it was.
     /// - Throws: ``Rejection/notFound``.
-    public func revokeKey(_ keyID: String) async throws {
-        let count = try await run(
-            "UPDATE api_key SET revoked_at = \(now) WHERE key_id = \(keyID) AND revoked_at IS NULL"
+    @discardableResult
+    public func revokeKey(_ keyID: String) async throws -> ID<Tenant> {
+        let revoked = try await row(
+            """
+            UPDATE api_key SET revoked_at = \(now) WHERE key_id = \(keyID) AND revoked_at IS NULL RETURNING tenant_id
+            """
         )
-        if count == 0 { throw Rejection.notFound }
+        guard let revoked else { throw Rejection.notFound }
+        return try revoked.get("tenant_id")
     }
 
     /// Tells whose key this is; nil for an unknown, revoked or expired one, or one of a suspended platform.

@@ -50,40 +50,51 @@ struct Instructor: Sendable {
     let store: Store
 
     /// Takes the next step of a job's instruction.
-    func run<Payload: Sendable>(_ job: ClaimedJob, on subject: UUIDv7, _ operation: Operation<Payload>) async throws {
-        let begun: (payload: Payload, step: InstructionStep)? = try await store.withTenant(job.tenantID) { tx in
+    func run<Payload: Sendable>(
+        _ job: ClaimedJob, on subject: UUIDv7, _ operation: Operation<Payload>
+    ) async throws -> JobEnd {
+        let begun: Begun<Payload> = try await store.withTenant(job.tenantID) { tx in
             switch try await operation.plan(tx) {
             case .nothing:
                 // Nobody will ask about it any more, so an instruction that is still open must not look as if somebody did.
                 try await tx.endInstruction(
                     job.request.kind, on: subject, failure: ("row_ended", "what it was for ended before its outcome"))
-                try await tx.finish(job, .done)
-                return nil
+                return .over(.withoutEffect)
             case .wait(let delay):
                 try await tx.finish(job, .again(after: delay, in: .queries))
-                return nil
+                return .over(.recorded)
             case .go(let payload, let counterparty, let serial):
                 let step = try await tx.nextStep(
                     job.request.kind, on: subject, with: counterparty, serial: serial, deadline: operation.deadline
                 )
-                return (payload, step)
+                return .step(payload, step)
             }
         }
-        guard let begun else { return }
-        let reply: Reply<Verdict>
-        let message: Message
-        switch (begun.step, operation.asking) {
-        case (.send, _):
-            message = .firstSending
-            reply = await operation.send(begun.payload, begun.step.instruction)
-        case (.ask, .sendingAgain):
-            message = .sendingAgain
-            reply = await operation.send(begun.payload, begun.step.instruction)
-        case (.ask, .question(let ask)):
-            message = .question
-            reply = await ask(begun.payload, begun.step.instruction)
+        switch begun {
+        case .over(let end): return end
+        case .step(let payload, let step):
+            let reply: Reply<Verdict>
+            let message: Message
+            switch (step, operation.asking) {
+            case (.send, _):
+                message = .firstSending
+                reply = await operation.send(payload, step.instruction)
+            case (.ask, .sendingAgain):
+                message = .sendingAgain
+                reply = await operation.send(payload, step.instruction)
+            case (.ask, .question(let ask)):
+                message = .question
+                reply = await ask(payload, step.instruction)
+            }
+            try await record(reply, to: message, step.instruction, job, payload, operation)
+            return .recorded
         }
-        try await record(reply, to: message, begun.step.instruction, job, begun.payload, operation)
+    }
+
+    /// What the first transaction came to.
+    private enum Begun<Payload: Sendable>: Sendable {
+        case over(JobEnd)
+        case step(Payload, InstructionStep)
     }
 
     private func record<Payload: Sendable>(
@@ -102,13 +113,13 @@ struct Instructor: Sendable {
                 let neverSent = message == .firstSending && refusal.standing != .numberTaken
                 try await tx.noteDoubt(instruction, refusal.code, neverSent: neverSent)
                 outcome = .again(
-                    after: refusal.retryAfter ?? Instructor.pause(after: instruction),
+                    after: Instructor.pause(after: instruction, atLeast: refusal.retryAfter),
                     in: neverSent ? job.request.kind.queue : .queries)
             case .unknown(let doubt):
                 let neverSent = message == .firstSending && doubt.reason.isSurelyNotDone
                 try await tx.noteDoubt(instruction, doubt.reason.rawValue, neverSent: neverSent)
                 outcome = .again(
-                    after: doubt.retryAfter ?? Instructor.pause(after: instruction),
+                    after: Instructor.pause(after: instruction, atLeast: doubt.retryAfter),
                     in: neverSent ? job.request.kind.queue : .queries)
             }
             try await tx.finish(job, outcome)
@@ -154,9 +165,10 @@ struct Instructor: Sendable {
         }
     }
 
-    /// How long to wait before asking again: longer each time, never longer than ten minutes.
-    private static func pause(after instruction: InstructionRecord) -> Duration {
+    /// How long to wait before asking again: longer each time, never longer than ten minutes, whatever they ask for.
+    private static func pause(after instruction: InstructionRecord, atLeast asked: Duration? = nil) -> Duration {
         let steps = [5, 10, 30, 60, 120, 300, 600]
-        return .seconds(steps[min(instruction.queryCount, steps.count - 1)])
+        let step = Duration.seconds(steps[min(instruction.queryCount, steps.count - 1)])
+        return min(max(step, asked ?? .zero), .seconds(600))
     }
 }

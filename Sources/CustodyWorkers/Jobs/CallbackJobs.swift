@@ -8,7 +8,7 @@ struct CallbackJobs: Sendable {
     let counterparties: Counterparties
 
     /// Processes a stored callback: its effects, its result and the job's end commit together.
-    func process(_ job: ClaimedJob, _ id: ID<Callback>) async throws {
+    func process(_ job: ClaimedJob, _ id: ID<Callback>) async throws -> JobEnd {
         try await store.withTenant(job.tenantID) { tx in
             let callback = try await tx.callback(id)
             let result: String
@@ -20,6 +20,7 @@ struct CallbackJobs: Sendable {
             try await tx.noteProcessed(id, result)
             try await tx.finish(job, .done)
         }
+        return .recorded
     }
 
     private func channel(
@@ -34,7 +35,9 @@ struct CallbackJobs: Sendable {
             }
             switch known.state {
             case .succeeded: return try await PaymentJobs.book(known, payment, tx)
-            case .closed: try await tx.closePayment(payment.id)
+            case .closed:
+                try await tx.closePayment(payment.id)
+                try await tx.expireOrder(payment.orderID)
             case .waiting, .absent: break
             }
             return known.state.rawValue

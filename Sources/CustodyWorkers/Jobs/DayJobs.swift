@@ -31,6 +31,8 @@ struct DayJobs: Sendable {
             // What was added to hot accounts yesterday is folded into their balances, so that reading them stays fast.
             try await tx.foldBalances()
             try await tx.enqueue(JobRequest(.settle, date.iso), at: date.start + .seconds(14 * 3600))
+            try await tx.startExpiring()
+            try await tx.adoptInstructions()
             let next = date.advanced(by: 1)
             try await tx.enqueue(JobRequest(.openDay, next.iso), at: next.start + DayJobs.begin)
             try await tx.finish(job, .done)
@@ -88,6 +90,15 @@ struct DayJobs: Sendable {
                 try await tx.enqueue(JobRequest(.settle, tx.today.iso))
                 try await tx.finish(job, .done)
             }
+        }
+    }
+
+    /// Closes orders that expired, and looks again when the next one does: after five minutes at the latest, since orders
+    /// that are synced meanwhile may expire sooner.
+    func expireOrders(_ job: ClaimedJob) async throws {
+        try await store.withTenant(job.tenantID) { tx in
+            let next = try await tx.expireOrders().map { $0 - tx.now } ?? .seconds(300)
+            try await tx.finish(job, .again(after: max(.seconds(1), min(next, .seconds(300))), in: .queries))
         }
     }
 

@@ -16,7 +16,7 @@ struct OrderJobs: Sendable {
     static func number(of id: ID<Order>) -> String { "O" + String(id.text.suffix(26)) }
 
     /// Registers an order's intention.
-    func sync(_ job: ClaimedJob, _ id: ID<Order>) async throws {
+    func sync(_ job: ClaimedJob, _ id: ID<Order>) async throws -> JobEnd {
         let operation = Instructor.Operation<Payload<OrderRegistration>>(
             deadline: .seconds(86_400),
             plan: { tx in
@@ -39,11 +39,11 @@ struct OrderJobs: Sendable {
                 try await tx.record("order.sync_failed", about: id.text, ["code": .text(refusal.code)])
             }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     /// Registers the receipt of a paid order.
-    func registerReceipt(_ job: ClaimedJob, _ id: ID<Order>) async throws {
+    func registerReceipt(_ job: ClaimedJob, _ id: ID<Order>) async throws -> JobEnd {
         let operation = Instructor.Operation<Payload<OrderRegistration>>(
             deadline: .seconds(86_400),
             plan: { tx in
@@ -75,7 +75,7 @@ struct OrderJobs: Sendable {
                 try await tx.record("order.registration_failed", about: id.text, ["code": .text(refusal.code)])
             }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     private func registration(
@@ -103,7 +103,7 @@ struct OrderJobs: Sendable {
     }
 
     /// Registers a refund that the channel has made.
-    func registerRefund(_ job: ClaimedJob, _ id: ID<Refund>) async throws {
+    func registerRefund(_ job: ClaimedJob, _ id: ID<Refund>) async throws -> JobEnd {
         let operation = Instructor.Operation<Payload<RefundRegistration>>(
             deadline: .seconds(86_400),
             plan: { tx in
@@ -132,11 +132,11 @@ struct OrderJobs: Sendable {
                 try await tx.record("refund.registration_failed", about: id.text, ["code": .text(refusal.code)])
             }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     /// Splits an order's held money at the custodian.
-    func split(_ job: ClaimedJob, _ id: ID<Split>) async throws {
+    func split(_ job: ClaimedJob, _ id: ID<Split>) async throws -> JobEnd {
         let operation = Instructor.Operation<Payload<SplitInstruction>>(
             deadline: .seconds(1800),
             plan: { tx in
@@ -161,11 +161,11 @@ struct OrderJobs: Sendable {
             succeeded: { tx, _, _ in try await tx.succeedSplit(id) },
             failed: { tx, _, refusal in try await tx.failSplit(id, code: refusal.code, message: refusal.message) }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     /// Pays a withdrawal out at the custodian.
-    func withdraw(_ job: ClaimedJob, _ id: ID<Withdrawal>) async throws {
+    func withdraw(_ job: ClaimedJob, _ id: ID<Withdrawal>) async throws -> JobEnd {
         let operation = Instructor.Operation<Payload<WithdrawalInstruction>>(
             deadline: .seconds(7200),
             plan: { tx in
@@ -192,24 +192,21 @@ struct OrderJobs: Sendable {
             succeeded: { tx, _, verdict in try await book(verdict, id, tx) },
             failed: { tx, _, refusal in try await tx.failWithdrawal(id, code: refusal.code, message: refusal.message) }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     /// Looks whether a withdrawal that succeeded came back (退票), every day for ten days.
-    func watchWithdrawal(_ job: ClaimedJob, _ id: ID<Withdrawal>) async throws {
+    func watchWithdrawal(_ job: ClaimedJob, _ id: ID<Withdrawal>) async throws -> JobEnd {
         let found: (access: Counterparties.CustodianAccess, instruction: InstructionRecord)? =
             try await store.withTenant(job.tenantID) { tx in
                 let withdrawal = try await tx.withdrawal(id)
                 let instruction = try await tx.instruction(serial: withdrawal.serial, at: .bank)
                 guard withdrawal.state == .succeeded, let instruction, let at = withdrawal.succeededAt,
                     tx.now < at + .seconds(11 * 86_400)
-                else {
-                    try await tx.finish(job, .done)
-                    return nil
-                }
+                else { return nil }
                 return (try await counterparties.custodian(in: tx), instruction)
             }
-        guard let found else { return }
+        guard let found else { return .withoutEffect }
         let reply = await found.access.ask(.withdraw, found.instruction)
         try await store.withTenant(job.tenantID) { tx in
             guard case .answered(.returned(let number, let reason)) = reply else {
@@ -218,6 +215,7 @@ struct OrderJobs: Sendable {
             try await tx.returnWithdrawal(id, number: number, reason: reason)
             try await tx.finish(job, .done)
         }
+        return .recorded
     }
 
     private func book(_ verdict: Verdict, _ id: ID<Withdrawal>, _ tx: TenantTransaction) async throws {

@@ -27,7 +27,7 @@ struct PaymentJobs: Sendable {
     }
 
     /// Places a payment with its channel, so that the buyer can pay.
-    func place(_ job: ClaimedJob, _ id: ID<Payment>) async throws {
+    func place(_ job: ClaimedJob, _ id: ID<Payment>) async throws -> JobEnd {
         let base = try await callbackBase(job, id)
         let operation = Instructor.Operation<Placement>(
             deadline: .seconds(600),
@@ -35,6 +35,11 @@ struct PaymentJobs: Sendable {
                 let payment = try await tx.payment(id)
                 guard payment.state == .created else { return .nothing }
                 let order = try await tx.order(payment.orderID)
+                guard order.state == .open, order.expiresAt > tx.now else {
+                    // Nobody may pay it any more; whether it is at the channel all the same, the poll finds out, and closes it.
+                    try await tx.enqueue(JobRequest(.pollPayment, id))
+                    return .nothing
+                }
                 let message = ChannelOrder(
                     serial: payment.serial, method: payment.method, amount: payment.amount,
                     description: order.description,
@@ -57,7 +62,7 @@ struct PaymentJobs: Sendable {
             succeeded: { tx, _, _ in try await tx.enqueue(JobRequest(.pollPayment, id), at: tx.now + .seconds(60)) },
             failed: { tx, _, refusal in try await tx.failPayment(id, code: refusal.code, message: refusal.message) }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     /// What became of a payment that the channel has already, but gives no prompt for: paid, or of no use to anybody.
@@ -78,20 +83,17 @@ struct PaymentJobs: Sendable {
     }
 
     /// Asks the channel about a payment until it is paid or closed; closes it there when its order may not be paid any more.
-    func poll(_ job: ClaimedJob, _ id: ID<Payment>) async throws {
+    func poll(_ job: ClaimedJob, _ id: ID<Payment>) async throws -> JobEnd {
         let following: Following? = try await store.withTenant(job.tenantID) { tx in
             let payment = try await tx.payment(id)
-            guard payment.state == .created || payment.state == .paying else {
-                try await tx.finish(job, .done)
-                return nil
-            }
+            guard payment.state == .created || payment.state == .paying else { return nil }
             let order = try await tx.order(payment.orderID)
             return Following(
                 payment: payment, channel: try await counterparties.channel(payment.channel, in: tx).channel,
                 mustClose: order.state == .closed || order.expiresAt <= tx.now
             )
         }
-        guard let following else { return }
+        guard let following else { return .withoutEffect }
         var reply = await following.channel.queryPayment(serial: following.payment.serial)
         if following.mustClose, case .answered(let known) = reply, known.state == .waiting || known.state == .absent {
             reply = await following.channel.closePayment(serial: following.payment.serial)
@@ -102,12 +104,19 @@ struct PaymentJobs: Sendable {
             }
             switch known.state {
             case .succeeded: _ = try await PaymentJobs.book(known, following.payment, tx)
-            case .closed: try await tx.closePayment(id)
-            case .absent where following.mustClose: try await tx.closePayment(id)
+            case .closed: try await close(following.payment, tx)
+            case .absent where following.mustClose: try await close(following.payment, tx)
             case .absent, .waiting: return try await tx.finish(job, .again(after: .seconds(60), in: .queries))
             }
             try await tx.finish(job, .done)
         }
+        return .recorded
+    }
+
+    /// Notes that a payment is closed at the channel; an order that expired has waited for that.
+    private func close(_ payment: PaymentRecord, _ tx: TenantTransaction) async throws {
+        try await tx.closePayment(payment.id)
+        try await tx.expireOrder(payment.orderID)
     }
 
     /// Books what a channel says of a payment that it calls paid.
@@ -130,7 +139,7 @@ struct PaymentJobs: Sendable {
     }
 
     /// Sends a refund to its channel, and follows it to its end.
-    func refund(_ job: ClaimedJob, _ id: ID<Refund>) async throws {
+    func refund(_ job: ClaimedJob, _ id: ID<Refund>) async throws -> JobEnd {
         let base = try await store.withTenant(job.tenantID) { tx in
             try await tx.payment(try await tx.refund(id).paymentID).channel
         }
@@ -166,7 +175,7 @@ struct PaymentJobs: Sendable {
             },
             failed: { tx, _, refusal in try await tx.failRefund(id, code: refusal.code, message: refusal.message) }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     private static func verdict(_ refund: ChannelRefund) -> Verdict {

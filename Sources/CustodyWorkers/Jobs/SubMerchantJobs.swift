@@ -23,7 +23,7 @@ struct SubMerchantJobs: Sendable {
     }
 
     /// Sends the opening to the custodian; its review is then followed by ``poll(_:_:)``.
-    func open(_ job: ClaimedJob, _ id: ID<SubMerchant>) async throws {
+    func open(_ job: ClaimedJob, _ id: ID<SubMerchant>) async throws -> JobEnd {
         let operation = Instructor.Operation<Subject>(
             deadline: .seconds(3 * 86_400),
             plan: { tx in
@@ -60,20 +60,17 @@ struct SubMerchantJobs: Sendable {
                 try await tx.noteReview(of: id, .rejected, objections: objections([(refusal.code, refusal.message)]))
             }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     /// Asks how the review goes, until it ends.
-    func poll(_ job: ClaimedJob, _ id: ID<SubMerchant>) async throws {
+    func poll(_ job: ClaimedJob, _ id: ID<SubMerchant>) async throws -> JobEnd {
         let subject: Subject? = try await store.withTenant(job.tenantID) { tx in
             let record = try await tx.subMerchant(id)
-            guard record.state == .reviewing else {
-                try await tx.finish(job, .done)
-                return nil
-            }
+            guard record.state == .reviewing else { return nil }
             return Subject(record: record, access: try await counterparties.custodian(in: tx))
         }
-        guard let subject else { return }
+        guard let subject else { return .withoutEffect }
         let reply = await subject.access.custodian.querySubMerchant(
             number: subject.number, serial: SubMerchantJobs.questionNumber())
         try await store.withTenant(job.tenantID) { tx in
@@ -97,10 +94,11 @@ struct SubMerchantJobs: Sendable {
             }
             try await tx.finish(job, .done)
         }
+        return .recorded
     }
 
     /// Closes a sub-merchant at the custodian.
-    func close(_ job: ClaimedJob, _ id: ID<SubMerchant>) async throws {
+    func close(_ job: ClaimedJob, _ id: ID<SubMerchant>) async throws -> JobEnd {
         let operation = Instructor.Operation<Subject>(
             deadline: .seconds(86_400),
             plan: { tx in
@@ -118,11 +116,11 @@ struct SubMerchantJobs: Sendable {
             succeeded: { tx, _, _ in try await tx.noteReview(of: id, .closed) },
             failed: { tx, _, _ in try await tx.noteReview(of: id, .active) }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     /// Sends a settlement account to the custodian, which then verifies it.
-    func bind(_ job: ClaimedJob, _ id: ID<BankAccount>) async throws {
+    func bind(_ job: ClaimedJob, _ id: ID<BankAccount>) async throws -> JobEnd {
         // Sending again under the same number is answered with the binding as it is, so asking is the same call.
         let call: (AccountSubject, InstructionRecord) async -> Reply<Verdict> = { subject, instruction in
             let account = subject.record
@@ -135,11 +133,11 @@ struct SubMerchantJobs: Sendable {
             let reply = await subject.access.custodian.bindAccount(binding, serial: instruction.serial)
             return reply.map { noted($0, id) }
         }
-        try await followBinding(job, id, in: .submitted, call)
+        return try await followBinding(job, id, in: .submitted, call)
     }
 
     /// Hands in what only the account's holder can know.
-    func confirm(_ job: ClaimedJob, _ id: ID<BankAccount>) async throws {
+    func confirm(_ job: ClaimedJob, _ id: ID<BankAccount>) async throws -> JobEnd {
         let call: (AccountSubject, InstructionRecord) async -> Reply<Verdict> = { subject, instruction in
             guard let number = subject.record.bindingNumber, let proof = subject.record.proof.map(AccountProof.init)
             else {
@@ -150,13 +148,13 @@ struct SubMerchantJobs: Sendable {
             )
             return reply.map { noted($0, id) }
         }
-        try await followBinding(job, id, in: .verifying, call)
+        return try await followBinding(job, id, in: .verifying, call)
     }
 
     private func followBinding(
         _ job: ClaimedJob, _ id: ID<BankAccount>, in state: BankAccountState,
         _ call: @escaping (AccountSubject, InstructionRecord) async -> Reply<Verdict>
-    ) async throws {
+    ) async throws -> JobEnd {
         let operation = Instructor.Operation<AccountSubject>(
             deadline: .seconds(86_400),
             plan: { tx in try await accountPlan(id, in: state, tx) },
@@ -164,7 +162,7 @@ struct SubMerchantJobs: Sendable {
             failed: { tx, _, refusal in try await tx.noteBinding(id, .failed, failure: (refusal.code, refusal.message))
             }
         )
-        try await Instructor(store: store).run(job, on: id.uuid, operation)
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     private func accountPlan(

@@ -10,25 +10,25 @@ struct Dispatcher: Sendable {
     let days: DayJobs
     let store: Store
 
-    /// Runs one job to one of its four fates, which the handler commits with its effects.
-    func run(_ job: ClaimedJob) async throws {
+    /// Runs one job to one of its four fates, which the handler commits with its effects; without effects the worker ends it.
+    func run(_ job: ClaimedJob) async throws -> JobEnd {
         let request = job.request
         switch request.kind {
-        case .processCallback: try await with(job) { try await callbacks.process(job, $0) }
-        case .openSubMerchant: try await with(job) { try await subMerchants.open(job, $0) }
-        case .pollSubMerchant: try await with(job) { try await subMerchants.poll(job, $0) }
-        case .closeSubMerchant: try await with(job) { try await subMerchants.close(job, $0) }
-        case .bindAccount: try await with(job) { try await subMerchants.bind(job, $0) }
-        case .confirmAccount: try await with(job) { try await subMerchants.confirm(job, $0) }
-        case .syncOrder: try await with(job) { try await orders.sync(job, $0) }
-        case .registerReceipt: try await with(job) { try await orders.registerReceipt(job, $0) }
-        case .registerRefund: try await with(job) { try await orders.registerRefund(job, $0) }
-        case .sendSplit: try await with(job) { try await orders.split(job, $0) }
-        case .sendWithdrawal: try await with(job) { try await orders.withdraw(job, $0) }
-        case .watchWithdrawal: try await with(job) { try await orders.watchWithdrawal(job, $0) }
-        case .placePayment: try await with(job) { try await payments.place(job, $0) }
-        case .pollPayment: try await with(job) { try await payments.poll(job, $0) }
-        case .sendRefund: try await with(job) { try await payments.refund(job, $0) }
+        case .processCallback: return try await with(job) { try await callbacks.process(job, $0) }
+        case .openSubMerchant: return try await with(job) { try await subMerchants.open(job, $0) }
+        case .pollSubMerchant: return try await with(job) { try await subMerchants.poll(job, $0) }
+        case .closeSubMerchant: return try await with(job) { try await subMerchants.close(job, $0) }
+        case .bindAccount: return try await with(job) { try await subMerchants.bind(job, $0) }
+        case .confirmAccount: return try await with(job) { try await subMerchants.confirm(job, $0) }
+        case .syncOrder: return try await with(job) { try await orders.sync(job, $0) }
+        case .registerReceipt: return try await with(job) { try await orders.registerReceipt(job, $0) }
+        case .registerRefund: return try await with(job) { try await orders.registerRefund(job, $0) }
+        case .sendSplit: return try await with(job) { try await orders.split(job, $0) }
+        case .sendWithdrawal: return try await with(job) { try await orders.withdraw(job, $0) }
+        case .watchWithdrawal: return try await with(job) { try await orders.watchWithdrawal(job, $0) }
+        case .placePayment: return try await with(job) { try await payments.place(job, $0) }
+        case .pollPayment: return try await with(job) { try await payments.poll(job, $0) }
+        case .sendRefund: return try await with(job) { try await payments.refund(job, $0) }
         case .openDay:
             guard let date = BusinessDate(request.subject) else { return try await refuse(job) }
             try await days.open(job, date)
@@ -42,18 +42,22 @@ struct Dispatcher: Sendable {
             else { return try await refuse(job) }
             try await days.reconcile(job, channel, date)
         case .settle: try await days.settle(job)
+        case .expireOrders: try await days.expireOrders(job)
         }
+        return .recorded
     }
 
     private func with<Entity: Identified>(
-        _ job: ClaimedJob, _ body: (ID<Entity>) async throws -> Void
-    ) async throws {
+        _ job: ClaimedJob, _ body: (ID<Entity>) async throws -> JobEnd
+    ) async throws -> JobEnd {
         guard let id = job.request.id(of: Entity.self) else { return try await refuse(job) }
-        try await body(id)
+        return try await body(id)
     }
 
-    private func refuse(_ job: ClaimedJob) async throws {
-        try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .dead("its subject is not readable"))
+    private func refuse(_ job: ClaimedJob) async throws -> JobEnd {
+        try await store.withTenant(job.tenantID) { tx in
+            try await tx.finish(job, .dead("its subject is not readable"))
         }
+        return .recorded
     }
 }

@@ -77,39 +77,3 @@ final class WakeUps: Sendable {
         for continuation in continuations { continuation.resume() }
     }
 }
-
-/// How many jobs of a queue may run at once.
-final class Slots: Sendable {
-    private struct State {
-        var free: Int
-        var waiter: CheckedContinuation<Void, Never>?
-    }
-
-    private let state: Mutex<State>
-
-    init(_ count: Int) { state = Mutex(State(free: count)) }
-
-    /// Waits until at least one is free, and says how many are. One loop waits at a time.
-    func waitForFree() async -> Int {
-        await withCheckedContinuation { continuation in
-            let isFree = state.withLock { state in
-                if state.free > 0 { return true }
-                state.waiter = continuation
-                return false
-            }
-            if isFree { continuation.resume() }
-        }
-        return state.withLock(\.free)
-    }
-
-    func take() { state.withLock { $0.free -= 1 } }
-
-    func release() {
-        let waiter = state.withLock { state in
-            state.free += 1
-            defer { state.waiter = nil }
-            return state.waiter
-        }
-        waiter?.resume()
-    }
-}

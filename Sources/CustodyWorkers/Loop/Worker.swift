@@ -1,9 +1,7 @@
 import CustodyDomain
 import CustodyStore
 import Logging
-import Metrics
 import ServiceLifecycle
-import Synchronization
 
 /// A worker process: polls the job tables, wakes when told, and does everything slow.
 ///
@@ -16,6 +14,8 @@ public struct Worker: Service {
         public var queues: Set<Queue> = Set(Queue.allCases)
         /// Jobs done at once, per queue.
         public var concurrency = 16
+        /// Connections at once that end jobs without effect.
+        public var endingLanes = 4
         /// For how long a job is held; renewed while it runs.
         public var lease = Duration.seconds(30)
         /// How often tables are polled when nothing wakes it.
@@ -27,26 +27,29 @@ public struct Worker: Service {
         public init() {}
     }
 
+    /// Hands out up to so many jobs of a queue, as ``Store/claim(_:batch:lease:cursor:)`` does.
+    package typealias Claim = @Sendable (Queue, Int, Duration, inout Store.ClaimCursor) async throws -> [ClaimedJob]
+
     private let store: Store
     private let signals: @Sendable () -> AsyncStream<JobSignal>
     private let configuration: Configuration
-    private let dispatcher: Dispatcher
+    private let claim: Claim
+    private let handler: JobHandler
     private let logger: Logger
+    private let held = HeldJobs()
+    private let endings: Endings
+    private let metrics = JobMetrics()
 
-    /// Makes a worker.
+    /// Makes a worker that does everything.
     ///
     /// - Parameter signals: What wakes it, such as ``Store/jobSignals(from:)``.
     public init(
         store: Store, signals: @escaping @Sendable () -> AsyncStream<JobSignal>, counterparties: Counterparties,
         configuration: Configuration, logger: Logger
     ) {
-        self.store = store
-        self.signals = signals
-        self.configuration = configuration
-        self.logger = logger
         let base = configuration.callbackBaseURL
         let tokens = CallbackTokens(store: store)
-        dispatcher = Dispatcher(
+        let dispatcher = Dispatcher(
             subMerchants: SubMerchantJobs(store: store, counterparties: counterparties),
             orders: OrderJobs(store: store, counterparties: counterparties),
             payments: PaymentJobs(
@@ -56,20 +59,56 @@ public struct Worker: Service {
             callbacks: CallbackJobs(store: store, counterparties: counterparties),
             days: DayJobs(store: store, counterparties: counterparties), store: store
         )
+        self.init(
+            store: store, signals: signals, configuration: configuration, logger: logger,
+            handler: { job in try await dispatcher.run(job) })
+    }
+
+    /// Makes a worker that hands all jobs to one handler.
+    ///
+    /// - Parameters:
+    ///   - signals: What wakes it.
+    ///   - claim: Whose jobs come next; nil means the store's lanes.
+    ///   - handler: Runs a job.
+    package init(
+        store: Store, signals: @escaping @Sendable () -> AsyncStream<JobSignal>, configuration: Configuration,
+        logger: Logger, claim: Claim? = nil, handler: @escaping JobHandler
+    ) {
+        self.store = store
+        self.signals = signals
+        self.configuration = configuration
+        self.logger = logger
+        self.handler = handler
+        self.claim =
+            claim ?? { queue, batch, lease, cursor in
+                try await store.claim(queue, batch: batch, lease: lease, cursor: &cursor)
+            }
+        endings = Endings(store: store, lanes: configuration.endingLanes, logger: logger)
     }
 
     /// Works until told to stop.
     public func run() async throws {
         let wakeUps = WakeUps(queues: configuration.queues)
-        await withGracefulShutdownHandler {
+        await withTaskCancellationOrGracefulShutdownHandler {
             await withTaskGroup(of: Void.self) { group in
-                for queue in configuration.queues { group.addTask { await serve(queue, wakeUps) } }
-                group.addTask { await keepUp(wakeUps) }
-                group.addTask { await listen(wakeUps) }
-                await group.waitForAll()
+                group.addTask { await held.renew(in: store, lease: configuration.lease) }
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { await endings.run(ended) }
+                    await serveAll(wakeUps)
+                    endings.close()
+                }
+                group.cancelAll()
             }
-        } onGracefulShutdown: {
+        } onCancelOrGracefulShutdown: {
             wakeUps.stop()
+        }
+    }
+
+    private func serveAll(_ wakeUps: WakeUps) async {
+        await withTaskGroup(of: Void.self) { group in
+            for queue in configuration.queues { group.addTask { await serve(queue, wakeUps) } }
+            group.addTask { await keepUp(wakeUps) }
+            group.addTask { await listen(wakeUps) }
         }
     }
 
@@ -81,9 +120,10 @@ public struct Worker: Service {
             while !wakeUps.isStopped {
                 let free = await slots.waitForFree()
                 do {
-                    let jobs = try await store.claim(queue, batch: free, lease: configuration.lease, cursor: &cursor)
+                    let jobs = try await claim(queue, free, configuration.lease, &cursor)
+                    held.hold(jobs)
+                    slots.take(jobs.count)
                     for job in jobs {
-                        slots.take()
                         group.addTask {
                             await run(job)
                             slots.release()
@@ -99,56 +139,64 @@ public struct Worker: Service {
         }
     }
 
-    /// Runs one job while its lease is renewed; a thrown error is unexpected, and tried again later.
+    /// Runs one job, whose lease is renewed meanwhile; a thrown error is unexpected, and tried again later.
     private func run(_ job: ClaimedJob) async {
-        var logger = logger
-        logger[metadataKey: "job"] = "\(job.request.kind.rawValue)"
-        logger[metadataKey: "subject"] = "\(job.request.subject)"
-        logger[metadataKey: "tenant"] = "\(job.tenantID.text)"
         let began = ContinuousClock.now
         do {
-            try await withRenewal(of: job) { try await dispatcher.run(job) }
-            Worker.count(job, "done", since: began)
+            switch try await handler(job) {
+            case .recorded: metrics.count(job, .done, since: began)
+            case .withoutEffect:
+                metrics.time(job, since: began)
+                return await endings.add(job)
+            }
         } catch is LeaseLost {
-            Worker.count(job, "lost", since: began)
-            logger.notice("the job was taken over by another worker")
+            metrics.count(job, .lost, since: began)
+            logger.notice("the job was taken over by another worker", metadata: Worker.metadata(of: job))
         } catch {
-            Worker.count(job, "failed", since: began)
-            logger.warning("the job failed", metadata: ["error": "\(error)", "attempt": "\(job.attempt)"])
-            do {
-                try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .failed(Worker.reason(error)))
-                }
-            } catch {
-                // Its lease ends by itself, and another worker takes it.
-                logger.warning("the failure could not be recorded", metadata: ["error": "\(error)"])
+            metrics.count(job, .failed, since: began)
+            await record(error, of: job)
+        }
+        held.release([job])
+    }
+
+    private func record(_ failure: any Error, of job: ClaimedJob) async {
+        var metadata = Worker.metadata(of: job)
+        metadata["error"] = "\(failure)"
+        metadata["attempt"] = "\(job.attempt)"
+        logger.warning("the job failed", metadata: metadata)
+        do {
+            try await store.withTenant(job.tenantID) { tx in
+                try await tx.finish(job, .failed(Worker.reason(failure)))
+            }
+        } catch {
+            // Its lease ends by itself, and another worker takes it.
+            metadata["error"] = "\(error)"
+            logger.warning("the failure could not be recorded", metadata: metadata)
+        }
+    }
+
+    /// Notes that jobs without effect have ended, or are not ours any more.
+    private func ended(_ jobs: [ClaimedJob], _ wereOurs: Bool) {
+        held.release(jobs)
+        for job in jobs {
+            metrics.count(job, wereOurs ? .done : .lost)
+            if !wereOurs {
+                logger.notice("the job was taken over by another worker", metadata: Worker.metadata(of: job))
             }
         }
     }
 
-    private static func count(_ job: ClaimedJob, _ outcome: String, since began: ContinuousClock.Instant) {
-        let kind = ("kind", job.request.kind.rawValue)
-        Counter(label: "custody_jobs_total", dimensions: [kind, ("outcome", outcome)]).increment()
-        let time = (ContinuousClock.now - began).components
-        Timer(label: "custody_job_seconds", dimensions: [kind])
-            .recordNanoseconds(time.seconds * 1_000_000_000 + time.attoseconds / 1_000_000_000)
+    private static func metadata(of job: ClaimedJob) -> Logger.Metadata {
+        [
+            "job": "\(job.request.kind.rawValue)", "subject": "\(job.request.subject)",
+            "tenant": "\(job.tenantID.text)",
+        ]
     }
 
     /// A sentence for the dead letter: stable words, no data.
     private static func reason(_ error: any Error) -> String {
         if let rejection = error as? Rejection { return rejection.code }
         return String(describing: type(of: error))
-    }
-
-    private func withRenewal(of job: ClaimedJob, _ body: @Sendable () async throws -> Void) async throws {
-        let lease = configuration.lease
-        let renewal = Task {
-            while !Task.isCancelled {
-                try await Task.sleep(for: lease / 3)
-                _ = try? await store.renew([job], for: lease)
-            }
-        }
-        defer { renewal.cancel() }
-        try await body()
     }
 
     /// Hands out delayed jobs and takes back lost ones, several times a second.
@@ -179,21 +227,5 @@ public struct Worker: Service {
             await group.next()
             group.cancelAll()
         }
-    }
-}
-
-/// The secret part of a tenant's callback addresses, remembered: it never changes.
-private actor CallbackTokens {
-    private let store: Store
-    private var known: [ID<Tenant>: String] = [:]
-
-    init(store: Store) { self.store = store }
-
-    func token(of id: ID<Tenant>) async throws -> String {
-        if let token = known[id] { return token }
-        let tenants = try await store.withSystem { tx in try await tx.tenants() }
-        for tenant in tenants { known[tenant.id] = tenant.callbackToken }
-        guard let token = known[id] else { throw Rejection.notFound }
-        return token
     }
 }

@@ -1,12 +1,15 @@
 import ArgumentParser
+import CustodyAPI
 import CustodyDomain
 import CustodyStore
 import CustodyWire
 import Foundation
+import Metrics
 import Postgres
 import Synchronization
 
-/// Jobs without effect, one commit each: against two Python queues, against a plain claim, beside a whale, under a snapshot.
+/// Jobs without effect, one commit each, through the product's own worker: against two Python queues, against a plain claim,
+/// beside a whale, under a snapshot.
 struct BenchJobs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jobs", abstract: "Jobs without effect, against pgqueuer and procrastinate.",
@@ -17,28 +20,33 @@ struct BenchJobs: AsyncParsableCommand {
     @Option(help: "The directory of the migration files.") var migrations = "./sql/migrations"
     @Option(help: "The Python with both peers installed.") var python = ".local/venv-bench/bin/python"
     @Option(help: "The script that runs a peer.") var peerScript = "bench/peer_jobs.py"
-    @Option(help: "Jobs per measurement.") var jobs = 20_000
+    @Option(help: "Jobs per measurement.") var jobs = 30_000
     @Option(help: "Measurements of each, alternating.") var runs = 3
+    @Option(help: "Jobs at once: what a worker claims in one go, and pgqueuer's batch.") var concurrency = 100
     @Option(help: "For how long a snapshot is held, in seconds.") var snapshotSeconds = 30
     @Flag(help: "Answer in JSON, one object.") var json = false
 
     func run() async throws {
+        MetricsSystem.bootstrap(PrometheusRegistry())
         let address = try database.configuration(role: "postgres")
-        let load = try await JobsLoad(address, migrations: migrations, tenants: 51)
-        let peers = try await againstPeers(load, address)
+        let load = try await JobsLoad(address, migrations: migrations, tenants: 51, concurrency: concurrency)
+        let isDurable = try await load.isDurableAndGuarded()
+        let rates = try await againstPeers(load, address)
         let (lone, fifo) = try await againstFirstInFirstOut(load)
         let whale = try await besideWhale(load)
         let (free, held) = try await underSnapshot(load, rate: lone)
         await load.close()
-        let ours = median(peers["custody"] ?? [])
-        let best = max(median(peers["pgqueuer"] ?? []), median(peers["procrastinate"] ?? []))
+        let medians = rates.mapValues(median)
+        let (ours, best) = (medians["custody"] ?? 0, max(medians["pgqueuer"] ?? 0, medians["procrastinate"] ?? 0))
         let checks: [(String, Bool)] = [
-            ("faster_than_pgqueuer", ours > median(peers["pgqueuer"] ?? [])),
-            ("faster_than_procrastinate", ours > median(peers["procrastinate"] ?? [])),
+            ("durable_and_row_level_security", isDurable),
+            ("faster_than_pgqueuer", ours > medians["pgqueuer"] ?? .infinity),
+            ("faster_than_procrastinate", ours > medians["procrastinate"] ?? .infinity),
+            ("one_commit_per_job", load.hadOneCommitPerJob),
             ("small_tenants_within_2_s", whale <= 2), ("lone_tenant_at_least_0_9_of_fifo", lone >= 0.9 * fifo),
             ("snapshot_costs_less_than_half", held > 0.5 * free),
         ]
-        let members = peers.sorted { $0.key < $1.key }.map { name, rates in
+        let members = rates.sorted { $0.key < $1.key }.map { name, rates in
             JSON.Member(name, .array(rates.map { .number(rounded($0, 0)) }))
         }
         let answer: JSON = [
@@ -53,35 +61,36 @@ struct BenchJobs: AsyncParsableCommand {
         guard checks.allSatisfy(\.1) else { throw ExitCode.failure }
     }
 
-    private func rate(
-        _ load: JobsLoad, _ claim: JobsLoad.Claim, _ ending: JobsLoad.Ending = .pipelined
-    ) async throws -> Double {
+    /// Jobs per second of a lone platform.
+    private func rate(_ load: JobsLoad, _ order: JobsLoad.Order) async throws -> Double {
         try await load.fill([(load.tenants[0], jobs)])
-        let began = ContinuousClock.now
-        let done = try await load.work(claim, ending)
-        guard done == jobs else { throw ValidationError("Of \(jobs) jobs \(done) were done.") }
-        return Double(jobs) / seconds(since: began)
+        let jobs = jobs
+        let outcome = try await load.work(order) { _, count in count == jobs }
+        guard outcome.done == jobs else { throw ValidationError("Of \(jobs) jobs \(outcome.done) were done.") }
+        return Double(jobs) / outcome.seconds
     }
 
     private func againstPeers(_ load: JobsLoad, _ address: PostgresConfiguration) async throws -> [String: [Double]] {
         var rates: [String: [Double]] = [:]
         for _ in 0..<runs {
             rates["custody", default: []].append(try await rate(load, .lanes))
-            rates["custody_own_transactions", default: []].append(try await rate(load, .lanes, .ownTransaction))
-            for peer in ["pgqueuer", "procrastinate"] {
-                rates[peer, default: []].append(try await peerRate(peer, address))
-            }
+            rates["pgqueuer", default: []].append(try await peerRate("pgqueuer", address, jobs, batch: concurrency))
+            // The slow ones get fewer, so that the run ends.
+            rates["procrastinate", default: []].append(
+                try await peerRate("procrastinate", address, jobs / 10, batch: concurrency))
+            rates["pgqueuer_one_commit_per_job", default: []].append(
+                try await peerRate("pgqueuer", address, jobs / 10, batch: 1))
         }
         return rates
     }
 
-    private func peerRate(_ peer: String, _ address: PostgresConfiguration) async throws -> Double {
+    private func peerRate(
+        _ peer: String, _ address: PostgresConfiguration, _ count: Int, batch: Int
+    ) async throws -> Double {
         let dsn = "postgresql://\(address.user)@/\(address.database)?host=\(address.host)&port=\(address.port)"
         let process = Process()
         process.executableURL = URL(fileURLWithPath: python)
-        // The slow one gets fewer, so that the run ends.
-        let count = peer == "procrastinate" ? max(1000, jobs / 10) : jobs
-        process.arguments = [peerScript, peer, dsn, String(count)]
+        process.arguments = [peerScript, peer, dsn, String(count), String(batch)]
         let output = Pipe()
         process.standardOutput = output
         try process.run()
@@ -112,17 +121,17 @@ struct BenchJobs: AsyncParsableCommand {
         var all: [Double] = []
         for _ in 0..<runs {
             try await load.fill([(whale, 100_000)] + small.map { ($0, 10) })
-            let began = ContinuousClock.now
-            let state = Mutex((left: small.count * 10, last: 0.0))
-            _ = try await load.work(.lanes, until: began + .seconds(4)) { jobs in
-                let count = jobs.filter { $0.tenantID != whale }.count
-                guard count > 0 else { return }
-                state.withLock { state in
-                    state.left -= count
-                    state.last = seconds(since: began)
+            let began = try await load.now()
+            let left = Mutex(small.count * 10)
+            _ = try await load.work(.lanes, atMost: .seconds(4)) { job, _ in
+                guard job.tenantID != whale else { return false }
+                return left.withLock { left in
+                    left -= 1
+                    return left == 0
                 }
             }
-            all.append(state.withLock { $0.left == 0 ? $0.last : .infinity })
+            let (count, last) = try await load.lastDone(without: whale, since: began)
+            all.append(count == small.count * 10 ? last : .infinity)
         }
         return median(all)
     }
@@ -139,10 +148,10 @@ struct BenchJobs: AsyncParsableCommand {
             if isHeld {
                 try await holder.script("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM custody.queue")
             }
-            let done = try await load.work(.lanes, until: .now + .seconds(snapshotSeconds))
+            let outcome = try await load.work(.lanes, atMost: .seconds(snapshotSeconds)) { $1 == enough }
             if isHeld { try await holder.script("COMMIT") }
             await holder.close()
-            rates.append(Double(done) / Double(snapshotSeconds))
+            rates.append(Double(outcome.done) / outcome.seconds)
         }
         return (rates[0], rates[1])
     }

@@ -1,7 +1,7 @@
 """An HTTPS server on OpenSSL, with certificates made for this run, that stays until its input ends.
 
 Arguments: one JSON object: "maximum" and "minimum" TLS versions, "require_client" for a client certificate, "days" the
-certificate is good for. Prints one line of JSON: port, ca_pem, other_ca_pem, client_certificate_pem, client_private_key_pem;
+certificate is good for, "name_only" for one that names no address. Prints one line of JSON: port, ca_pem, other_ca_pem, client_certificate_pem, client_private_key_pem;
 then one line per request: the TLS version and whose certificate the client showed.
 """
 
@@ -49,7 +49,9 @@ def certificate(subject, authority=None, days=365, server=False):
         .add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
     )
     if server:
-        names = [x509.DNSName("bank.example"), x509.IPAddress(ip_address("127.0.0.1"))]
+        names = [x509.DNSName("bank.example")]
+        if not wanted.get("name_only"):
+            names.append(x509.IPAddress(ip_address("127.0.0.1")))
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(issuer_key, hashes.SHA256()), key
 

@@ -213,6 +213,9 @@ public struct SimulatedMarket: Sendable {
             "POST", "/faults", ["operation": .string(operation), "fault": .string(fault), "count": JSON(count)])
     }
 
+    /// Removes the faults planted at WeChat Pay.
+    public func clearWeChatFaults() async throws { try await weChatControl("DELETE", "/faults") }
+
     /// Lets time pass, for the counterparties first.
     public func advance(_ duration: Duration) async throws {
         let now = try await world.run { $0.now } + duration

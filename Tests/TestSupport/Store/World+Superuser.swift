@@ -78,6 +78,29 @@ extension World {
         ).count
     }
 
+    /// What is stored of the answer to an admin's request, as it lies there.
+    public func keptAdminAnswer(_ key: String) async throws -> [UInt8] {
+        try await superuser("SELECT response FROM custody.admin_request WHERE key = \(key)").first?.get("response")
+            ?? []
+    }
+
+    /// Loses the waiting jobs of a kind, as no verb does.
+    public func loseJobs(_ kind: JobKind) async throws {
+        try await superuser(
+            "DELETE FROM custody.job_later WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)")
+    }
+
+    /// How many jobs of a kind wait or run.
+    public func jobCount(_ kind: JobKind) async throws -> Int {
+        try await superuser(
+            """
+            SELECT FROM custody.job WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)
+            UNION ALL
+            SELECT FROM custody.job_later WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)
+            """
+        ).count
+    }
+
     /// How many jobs are held by a worker.
     public func leasedJobs() async throws -> Int {
         try await superuser(

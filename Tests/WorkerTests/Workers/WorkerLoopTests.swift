@@ -1,0 +1,221 @@
+import CustodyDomain
+import CustodyStore
+import CustodyWorkers
+import Logging
+import Postgres
+import ServiceLifecycle
+import Synchronization
+import TestSupport
+import Testing
+
+/// The worker's loop by itself: handlers of the tests' own, the real queue.
+@Suite(.serialized) struct WorkerLoopTests {
+    private struct Trouble: Error {}
+
+    /// Adds jobs that are about their number.
+    private func add(_ count: Int, to tenant: ID<Tenant>, _ test: TestStore) async throws {
+        try await test.store.withTenant(tenant) { tx in
+            try await tx.enqueue((1...count).map { JobRequest(.settle, "\($0)") })
+        }
+    }
+
+    /// Runs a worker beside a body, and stops it when the body returns; then all it took up has ended.
+    private func working(
+        _ test: TestStore, lease: Duration = .seconds(30), concurrency: Int = 16, handler: @escaping JobHandler,
+        _ body: () async throws -> Void
+    ) async throws {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        var configuration = Worker.Configuration()
+        configuration.lease = lease
+        configuration.concurrency = concurrency
+        configuration.pollInterval = .milliseconds(20)
+        let worker = Worker(
+            store: test.store, signals: { AsyncStream { _ in } }, configuration: configuration, logger: logger,
+            handler: handler)
+        let group = ServiceGroup(services: [worker], logger: logger)
+        let working = Task { try await group.run() }
+        do {
+            try await body()
+        } catch {
+            await group.triggerGracefulShutdown()
+            try? await working.value
+            throw error
+        }
+        await group.triggerGracefulShutdown()
+        try await working.value
+    }
+
+    private struct Counts: Equatable {
+        var ready = 0
+        var held = 0
+        var done = 0
+        /// Different jobs among those done.
+        var different = 0
+        /// Transactions that ended them.
+        var transactions = 0
+    }
+
+    private func counts(_ test: TestStore) async throws -> Counts {
+        try await test.withConnection(as: .superuser) { connection in
+            let row = try await connection.query(
+                """
+                SELECT (SELECT count(*) FROM custody.job WHERE lease_until IS NULL) AS ready,
+                       (SELECT count(*) FROM custody.job WHERE lease_until IS NOT NULL) AS held,
+                       count(*) AS done, count(DISTINCT (d.tenant_id, d.id)) AS different,
+                       count(DISTINCT d.xmin::text) AS transactions
+                  FROM custody.job_done d
+                """
+            ).first
+            guard let row else { return Counts() }
+            return Counts(
+                ready: try row.get("ready"), held: try row.get("held"), done: try row.get("done"),
+                different: try row.get("different"), transactions: try row.get("transactions"))
+        }
+    }
+
+    @Test(arguments: [1, 3, 100])
+    func `jobs without effect end once each, in a transaction each, however many run at once`(
+        _ concurrency: Int
+    ) async throws {
+        try await TestStore.withFresh { test in
+            for _ in 0..<3 { try await add(150, to: try await test.freshTenant(), test) }
+            let handled = Mutex<[ClaimedJob]>([])
+            try await working(test, concurrency: concurrency) { job in
+                handled.withLock { $0.append(job) }
+                return .withoutEffect
+            } _: {
+                try await eventually("all are handled") { handled.withLock(\.count) >= 450 }
+            }
+            #expect(handled.withLock { Set($0).count } == 450)
+            #expect(handled.withLock(\.count) == 450)
+            #expect(try await counts(test) == Counts(done: 450, different: 450, transactions: 450))
+        }
+    }
+
+    @Test func `a worker that is told to stop ends what it has handled, and leaves the rest to others`() async throws {
+        try await TestStore.withFresh { test in
+            try await add(1000, to: try await test.freshTenant(), test)
+            let handled = Mutex(0)
+            try await working(test, concurrency: 7) { _ in
+                handled.withLock { $0 += 1 }
+                try await Task.sleep(for: .milliseconds(2))
+                return .withoutEffect
+            } _: {
+                try await eventually("some are handled") { handled.withLock(\.self) >= 20 }
+            }
+            let done = handled.withLock(\.self)
+            #expect(done < 1000)
+            #expect(
+                try await counts(test)
+                    == Counts(ready: 1000 - done, done: done, different: done, transactions: done))
+        }
+    }
+
+    @Test func `jobs that take longer than their lease are not taken away: all are renewed`() async throws {
+        try await TestStore.withFresh { test in
+            try await add(20, to: try await test.freshTenant(), test)
+            let attempts = Mutex<[Int]>([])
+            try await working(test, lease: .seconds(2), concurrency: 20) { job in
+                attempts.withLock { $0.append(job.attempt) }
+                try await Task.sleep(for: .seconds(5))
+                return .withoutEffect
+            } _: {
+                try await eventually("all are done") { try await counts(test).done == 20 }
+            }
+            #expect(attempts.withLock(\.self) == [Int](repeating: 1, count: 20))
+        }
+    }
+
+    @Test func `a job that was taken over meanwhile is not ended by the one that lost it`() async throws {
+        try await TestStore.withFresh { test in
+            try await add(10, to: try await test.freshTenant(), test)
+            let handled = Mutex(0)
+            let taken = Mutex<[ClaimedJob]>([])
+            try await working(test, concurrency: 10) { job in
+                handled.withLock { $0 += 1 }
+                try await eventually("another worker has it") { taken.withLock(\.count) == 10 }
+                return .withoutEffect
+            } _: {
+                try await eventually("all are begun") { handled.withLock(\.self) == 10 }
+                // Another worker gets all of them, as after a pause of this one that was longer than the lease.
+                try await test.withConnection(as: .superuser) { connection in
+                    try await connection.script(
+                        "UPDATE custody.job SET lease = lease + 1, attempt = 2, lease_until = now() + interval '1 hour'"
+                    )
+                }
+                taken.withLock { $0 = [] }
+                let rows = try await test.withConnection(as: .superuser) { connection in
+                    try await connection.query(
+                        "SELECT tenant_id, queue, id, kind, subject, attempt, lease FROM custody.job")
+                }
+                let others = try rows.map(ClaimedJob.init)
+                taken.withLock { $0 = others }
+            }
+            #expect(try await counts(test) == Counts(held: 10))
+            #expect(try await test.store.retire(taken.withLock(\.self)).count == 10)
+            #expect(try await counts(test) == Counts(done: 10, different: 10, transactions: 10))
+        }
+    }
+
+    @Test func `a handler that fails is tried again later, and one that ended its job itself is left alone`()
+        async throws
+    {
+        try await TestStore.withFresh { test in
+            let tenant = try await test.freshTenant()
+            try await add(6, to: tenant, test)
+            let calls = Mutex<[String: Int]>([:])
+            try await working(test) { job in
+                let count = calls.withLock { calls in
+                    calls[job.request.subject, default: 0] += 1
+                    return calls[job.request.subject, default: 0]
+                }
+                switch Int(job.request.subject) {
+                case 1, 2:
+                    if count == 1 { throw Trouble() }
+                    return .withoutEffect
+                case 3, 4:
+                    try await test.store.withTenant(job.tenantID) { tx in
+                        try await tx.record("test.effect", about: job.request.subject)
+                        try await tx.finish(job, .done)
+                    }
+                    return .recorded
+                default: return .withoutEffect
+                }
+            } _: {
+                try await eventually("all are done") { try await counts(test).done == 6 }
+            }
+            #expect(calls.withLock { $0 } == ["1": 2, "2": 2, "3": 1, "4": 1, "5": 1, "6": 1])
+            #expect(try await counts(test) == Counts(done: 6, different: 6, transactions: 6))
+            #expect(try await test.store.withTenant(tenant) { try await $0.events(after: nil, limit: 9) }.count == 2)
+        }
+    }
+
+    @Test func `a worker whose task is cancelled returns, and its jobs go to others when their leases end`()
+        async throws
+    {
+        try await TestStore.withFresh { test in
+            try await add(50, to: try await test.freshTenant(), test)
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            var configuration = Worker.Configuration()
+            configuration.lease = .seconds(1)
+            let handled = Mutex(0)
+            let worker = Worker(
+                store: test.store, signals: { AsyncStream { _ in } }, configuration: configuration, logger: logger
+            ) { _ in
+                handled.withLock { $0 += 1 }
+                try await Task.sleep(for: .seconds(60))
+                return .withoutEffect
+            }
+            let running = Task { try await worker.run() }
+            try await eventually("some are begun") { handled.withLock(\.self) > 0 }
+            running.cancel()
+            try await running.value
+            try await working(test, lease: .seconds(1)) { _ in
+                .withoutEffect
+            } _: {
+                try await eventually("all are done") { try await counts(test).done == 50 }
+            }
+            #expect(try await counts(test) == Counts(done: 50, different: 50, transactions: 50))
+        }
+    }
+}
