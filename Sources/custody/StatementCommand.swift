@@ -40,7 +40,7 @@ struct StatementImport: AsyncParsableCommand {
         }
         let opened: StatementFile
         let statement: VerifiedStatement
-        do {
+        do throws(StatementDefect) {
             opened = try StatementFile(path: file)
             let ok =
                 file.hasSuffix(".txt") ? FileManager.default.contents(atPath: String(file.dropLast(4)) + ".ok") : nil

@@ -22,10 +22,11 @@ import TestSupport
             try await bench.world.run { tx in
                 // Neither the channel nor the bank lists anything.
                 for (source, form) in [(StatementSource.weChatPay, "trade"), (.bank, "PAY")] {
-                    let content = StatementContent(source: source, form: form, account: nil, date: tx.today, lines: [])
+                    let empty = VerifiedStatement(emptyDay: tx.today, from: source, form: form)
                     _ = try await tx.storeStatement(
-                        content, form: form, on: tx.today, fileName: "empty",
-                        sha256: Array(repeating: 7, count: 32), body: [])
+                        empty.rows(), of: empty.summary, form: form, on: tx.today, fileName: "empty",
+                        sha256: Array(repeating: 7, count: 32)
+                    ) { _ in nil }
                 }
                 _ = try await tx.reconcile(
                     .weChatPay, on: tx.today, feeBasisPoints: nil, withoutCreditAfter: tx.now)
