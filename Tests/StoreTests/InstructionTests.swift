@@ -43,7 +43,7 @@ struct InstructionTests {
         let subject = UUIDv7(at: Instant(seconds: 0))
         let first = record(try await step(world, subject))
         let ended = await together(6) { _ in try await world.run { try await $0.end(first) } }
-        #expect(ended.filter { (try? $0.get()) == true }.count == 1)
+        #expect(ended.filter { (try? $0.get()) == 1 }.count == 1)
         let second = try await step(world, subject)
         #expect(isSend(second))
         #expect(record(second).serial != first.serial)
@@ -68,16 +68,23 @@ struct InstructionTests {
         let world = try await TestStore.make().world()
         let results = await together(8) { _ in
             try await world.run {
-                try await $0.receive(.bank, notificationID: "n1", kind: "PAID", headers: "{}", body: Array("body".utf8))
+                try await $0.receive([
+                    NewCallback(
+                        counterparty: .bank, notificationID: "n1", kind: "PAID", headers: "{}", body: Array("body".utf8)
+                    )
+                ])
             }
         }
-        #expect(results.filter { (try? $0.get()) == true }.count == 1)
+        #expect(results.filter { (try? $0.get()) == 1 }.count == 1)
         #expect(!results.contains { !$0.isSuccess })
         // The same number from somebody else is another callback.
         #expect(
             try await world.run {
-                try await $0.receive(.alipay, notificationID: "n1", kind: "PAID", headers: "{}", body: [])
-            })
+                // Twice in one batch is once.
+                let letter = NewCallback(
+                    counterparty: .alipay, notificationID: "n1", kind: "PAID", headers: "{}", body: [])
+                return try await $0.receive([letter, letter])
+            } == 1)
         let counts = try await world.test.withConnection(as: .superuser) { connection in
             try await connection.query(
                 """
