@@ -1,3 +1,5 @@
+import ArgumentParser
+import AsyncHTTPClient
 import CustodyDomain
 import CustodyStore
 import Foundation
