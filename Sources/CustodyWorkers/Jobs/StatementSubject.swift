@@ -68,7 +68,7 @@ extension TenantTransaction {
             // Returned withdrawals that no notification told us of.
             for line in content.lines {
                 guard let instruction = try await instruction(serial: line.reference, at: .bank) else { continue }
-                try await enqueue(JobRequest(.watchWithdrawal, ID<Withdrawal>(instruction.subject)))
+                try await hasten(JobRequest(.watchWithdrawal, ID<Withdrawal>(instruction.subject)))
             }
         default: break
         }
