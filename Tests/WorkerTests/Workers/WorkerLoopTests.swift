@@ -27,6 +27,8 @@ import Testing
         var configuration = Worker.Configuration()
         configuration.lease = lease
         configuration.concurrency = concurrency
+        // A test's store has two connections for all: the loops of empty queues would wait for them too.
+        configuration.queues = [.settlement]
         configuration.pollInterval = .milliseconds(20)
         let worker = Worker(
             store: test.store, signals: { AsyncStream { _ in } }, configuration: configuration, logger: logger,
