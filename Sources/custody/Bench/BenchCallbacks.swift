@@ -1,4 +1,5 @@
 import ArgumentParser
+import CustodyConnectors
 import CustodyDomain
 import CustodyStore
 import CustodyWire
@@ -138,7 +139,7 @@ private struct Post: Sendable {
     /// Requests, whole, as WeChat Pay would send them; signing is not what is measured.
     func signed(_ count: Int, _ label: String, _ connections: Int) throws -> [[UInt8]] {
         let found = SafeList<(Int, [UInt8])>()
-        let now = WallSeconds.now
+        let now = String(WallClock.now().seconds)
         DispatchQueue.concurrentPerform(iterations: count) { index in
             let id = "\(label)-\(index)"
             let cipher = String(repeating: "c", count: 520)
@@ -177,9 +178,4 @@ private struct Post: Sendable {
             return index < letters.count ? letters[index] : nil
         }.run(connections: connections, seconds: 600, pace: pace)
     }
-}
-
-/// Real time, as WeChat Pay writes it.
-private enum WallSeconds {
-    static var now: String { String(time(nil)) }
 }
