@@ -40,12 +40,14 @@ public struct StatementFile: Sendable {
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { throw StatementDefect("the file cannot be opened", file: name) }
         let descriptor = Descriptor(number)
-        var status = stat()
-        guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        // A pipe has no end to seek, and a directory no bytes to read.
+        let end = lseek(number, 0, SEEK_END)
+        var first: UInt8 = 0
+        guard end >= 0, pread(number, &first, 1, 0) >= 0 else {
             throw StatementDefect("not a file", file: name)
         }
         self.name = name
-        size = Int(status.st_size)
+        size = Int(end)
         storage = .disk(descriptor)
     }
 
