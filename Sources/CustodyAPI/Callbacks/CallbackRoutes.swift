@@ -58,6 +58,10 @@ struct CallbackRoutes {
                     "request_id": "\(call.requestID)", "tenant": "\(tenantID.text)",
                     "counterparty": "\(counterparty.rawValue)", "reason": "\(error)",
                 ])
+            if error as? WeChatPayCallback.Rejection == .signature(.unknownSerial) {
+                // A certificate may be new: WeChat repeats the callback, and then it is known.
+                try await store.withTenant(tenantID) { _ = try await $0.hastenRefreshing() }
+            }
             trail.note("refused.callback", on: "\(counterparty.rawValue): \(error)", of: tenantID, by: stranger)
             return CallbackRoutes.refusal(to: known.link)
         }
@@ -75,8 +79,8 @@ struct CallbackRoutes {
     ) throws -> (id: String, kind: String) {
         let headers = call.headers.map { (name: $0.name.rawName, value: $0.value) }
         switch link {
-        case .weChatPay(let link):
-            let found = try WeChatPayCallback.verify(headers: headers, body: call.body, link: link, now: now)
+        case .weChatPay(let verifier):
+            let found = try WeChatPayCallback.verify(headers: headers, body: call.body, verifier: verifier, now: now)
             return (found.notificationID, found.eventType)
         case .alipay(let link):
             let found = try AlipayNotify.verify(body: call.body, link: link, now: now)

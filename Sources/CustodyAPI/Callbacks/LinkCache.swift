@@ -21,7 +21,8 @@ final class LinkCache: Sendable {
 
     /// A link, decoded.
     enum Link: Sendable {
-        case weChatPay(WeChatPayLink)
+        /// Its keys, and the certificates that were downloaded.
+        case weChatPay(WeChatPayVerifier)
         case alipay(AlipayLink)
         case bank(CustodianLink)
     }
@@ -43,10 +44,20 @@ final class LinkCache: Sendable {
         let place = Place(tenantID: tenantID, counterparty: counterparty)
         let now = ContinuousClock.now
         if let known = entries.withLock({ $0[place] }), known.expires > now { return known.entry }
-        let bytes = Data(try await store.withTenant(tenantID) { try await $0.link(counterparty) })
+        let (stored, certificates) = try await store.withTenant(tenantID) { tx in
+            (try await tx.link(counterparty), try await tx.platformCertificates(of: counterparty))
+        }
+        let bytes = Data(stored)
         let link: Link
         switch counterparty {
-        case .weChatPay: link = .weChatPay(try JSONDecoder().decode(WeChatPayLink.self, from: bytes))
+        case .weChatPay:
+            let decoded = try JSONDecoder().decode(WeChatPayLink.self, from: bytes)
+            var verifier = try WeChatPayVerifier(decoded)
+            if decoded.usesCertificates {
+                try verifier.add(
+                    certificates.map { .init(key: .init(serial: $0.serial, pem: $0.pem), validity: $0.validity) })
+            }
+            link = .weChatPay(verifier)
         case .alipay: link = .alipay(try JSONDecoder().decode(AlipayLink.self, from: bytes))
         case .bank: link = .bank(try JSONDecoder().decode(CustodianLink.self, from: bytes))
         }
