@@ -19,7 +19,7 @@ trap 'scripts/postgres.sh --name bench stop' EXIT
 swift build --configuration release --product custody
 scripts/postgres.sh --name bench destroy
 scripts/postgres.sh --name bench start >&2
-(($#)) || set -- orders jobs statements
+(($#)) || set -- orders callbacks jobs statements
 for name in "$@"; do
     if [[ "$name" == jobs ]]; then install_peers; fi
     scripts/postgres.sh --name bench psql --no-psqlrc --quiet postgres \

@@ -47,10 +47,19 @@ public final class SimulatorClock: Sendable {
     public func schedule(_ merchant: String, at: Instant, _ event: @escaping Event) {
         state.withLock { state in
             state.sequence += 1
-            var queue = state.queues[merchant] ?? []
-            let place = queue.firstIndex { $0.at > at } ?? queue.endIndex
-            queue.insert(Scheduled(at: at, sequence: state.sequence, event: event), at: place)
-            state.queues[merchant] = queue
+            // Every order waits for its last day: the place is searched by halves, and the queue is changed where it is.
+            var place = 0
+            var end = state.queues[merchant]?.count ?? 0
+            while place < end {
+                let middle = (place + end) / 2
+                if let other = state.queues[merchant]?[middle].at, other > at {
+                    end = middle
+                } else {
+                    place = middle + 1
+                }
+            }
+            state.queues[merchant, default: []].insert(
+                Scheduled(at: at, sequence: state.sequence, event: event), at: place)
         }
     }
 

@@ -44,8 +44,11 @@ import TestSupport
     private static func isStored(_ bench: APIBench, _ counterparty: Counterparty, _ id: String) async throws -> Bool {
         do {
             try await bench.world.run { tx in
-                let isNew = try await tx.receive(
-                    counterparty, notificationID: id, kind: "probe", headers: "{}", body: [])
+                let isNew =
+                    try await tx.receive([
+                        NewCallback(
+                            counterparty: counterparty, notificationID: id, kind: "probe", headers: "{}", body: [])
+                    ]) == 1
                 throw isNew ? Probe.new : Probe.known
             }
             return false

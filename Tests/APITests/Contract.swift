@@ -69,6 +69,10 @@ enum Contract {
     static func violations(of schema: JSON, by value: JSON, at place: String) -> [String] {
         let schema = resolved(schema)
         var found: [String] = []
+        if let choices = schema["oneOf"]?.array {
+            let fitting = choices.filter { violations(of: $0, by: value, at: place).isEmpty }
+            if fitting.count != 1 { found.append("\(place) fits \(fitting.count) of \(choices.count) forms") }
+        }
         if let constant = schema["const"], constant != value { found.append("\(place) is not \(constant.text)") }
         if let words = schema["enum"]?.array, !words.contains(value) { found.append("\(place) is \(value.text)") }
         let types = schema["type"]?.array?.compactMap(\.string) ?? schema["type"]?.string.map { [$0] } ?? []

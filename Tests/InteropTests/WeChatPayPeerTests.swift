@@ -363,6 +363,53 @@ import Testing
     }
 
     @Test(arguments: ["public_key", "certificates"])
+    func `its client applies for a merchant of a service provider`(_ mode: String) async throws {
+        try await Self.with("service_provider") { world in
+            let form: JSON = [
+                "business_code": "CODE-1",
+                "contact_info": [
+                    "contact_name": "张三", "contact_id_number": "110101199003070011", "mobile_phone": "13800138000",
+                    "contact_email": "a@example.com",
+                ],
+                "subject_info": [
+                    "subject_type": "SUBJECT_TYPE_ENTERPRISE",
+                    "identity_info": [
+                        "id_doc_type": "IDENTIFICATION_TYPE_IDCARD",
+                        "id_card_info": ["id_card_name": "张三", "id_card_number": "110101199003070011"],
+                    ],
+                ],
+                "business_info": ["merchant_shortname": "茶铺", "service_phone": "02100000000"],
+                "settlement_info": ["settlement_id": "719", "qualification_type": "餐饮"],
+                "bank_account_info": [
+                    "bank_account_type": "BANK_ACCOUNT_TYPE_CORPORATE", "account_name": "茶铺有限公司",
+                    "account_bank": "工商银行", "bank_address_code": "310000", "account_number": "6222021234567890123",
+                ],
+            ]
+            let first = try await world.client(
+                mode, partner: true,
+                [
+                    ["call": "applyment_submit", "kwargs": form],
+                    ["call": "applyment_query", "kwargs": ["business_code": "CODE-1"]],
+                ])
+            let id = try #require(try Self.body(first[0])["applyment_id"], "\(first[0].text)")
+            #expect(try Self.body(first[1])["applyment_state"]?.string == "APPLYMENT_STATE_AUDITING")
+            for state in ["AUDITING", "NEED_SIGN", "FINISH"] {
+                try await world.control(
+                    "POST", "/applyments",
+                    ["merchant": .string(Self.mchid), "out_request_no": "CODE-1", "state": .string(state)])
+            }
+            let second = try await world.client(
+                mode, partner: true, [["call": "applyment_query", "kwargs": ["applyment_id": id]]])
+            let done = try Self.body(second[0])
+            #expect(done["applyment_state"]?.string == "APPLYMENT_STATE_FINISHED")
+            let sub = try #require(done["sub_mchid"])
+            let settled = try await world.client(
+                mode, partner: true, [["call": "applyment_settlement_query", "kwargs": ["sub_mchid": sub]]])
+            #expect(try Self.body(settled[0])["account_number"]?.string?.hasSuffix("0123") == true)
+        }
+    }
+
+    @Test(arguments: ["public_key", "certificates"])
     func `its signatures carry an e-commerce platform through splitting, refunds and withdrawals`(
         _ mode: String
     ) async throws {

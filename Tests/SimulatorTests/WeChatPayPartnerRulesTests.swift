@@ -270,7 +270,7 @@ import Testing
             try await world.clock("2026-10-05T12:00:00+08:00")
             let target = "/v3/bill/fundflowbill?bill_date=2026-10-03"
             let codes = try await withThrowingTaskGroup(of: String?.self) { group in
-                for _ in 0..<12 { group.addTask { try await world.send("GET", target).code } }
+                for _ in 0..<60 { group.addTask { try await world.send("GET", target).code } }
                 return try await group.reduce(into: [String?]()) { $0.append($1) }
             }
             #expect(codes.contains("RATELIMIT_EXCEEDED"))

@@ -68,16 +68,23 @@ struct InstructionTests {
         let world = try await TestStore.make().world()
         let results = await together(8) { _ in
             try await world.run {
-                try await $0.receive(.bank, notificationID: "n1", kind: "PAID", headers: "{}", body: Array("body".utf8))
+                try await $0.receive([
+                    NewCallback(
+                        counterparty: .bank, notificationID: "n1", kind: "PAID", headers: "{}", body: Array("body".utf8)
+                    )
+                ])
             }
         }
-        #expect(results.filter { (try? $0.get()) == true }.count == 1)
+        #expect(results.filter { (try? $0.get()) == 1 }.count == 1)
         #expect(!results.contains { !$0.isSuccess })
         // The same number from somebody else is another callback.
         #expect(
             try await world.run {
-                try await $0.receive(.alipay, notificationID: "n1", kind: "PAID", headers: "{}", body: [])
-            })
+                // Twice in one batch is once.
+                let letter = NewCallback(
+                    counterparty: .alipay, notificationID: "n1", kind: "PAID", headers: "{}", body: [])
+                return try await $0.receive([letter, letter])
+            } == 1)
         let counts = try await world.test.withConnection(as: .superuser) { connection in
             try await connection.query(
                 """
@@ -107,6 +114,35 @@ struct InstructionTests {
         // The same key of another tenant is another key.
         let stranger = try await world.test.world()
         #expect(try await stranger.run { try await $0.replay(claim) } == nil)
+    }
+
+    @Test func `a key is forgotten after 30 days, and an order's own number never`() async throws {
+        let world = try await TestStore.make().world()
+        let shop = try await world.activeSubMerchant()
+        let order = try await world.newOrder([(shop, Fen(100))])
+        let first = try await world.run { try await $0.createOrders([order]) }
+        func claim(_ key: String) -> IdempotencyClaim { IdempotencyClaim(key: key, route: "POST /v1/x", bodyHash: [1]) }
+        let response = StoredResponse(status: 200, body: [1])
+        for number in 1...3 { try await world.run { try await $0.remember(response, for: claim("old \(number)")) } }
+        try await world.run { try await $0.setClock(to: $0.now + .seconds(29 * 86_400)) }
+        try await world.run { try await $0.remember(response, for: claim("young")) }
+        #expect(try await !world.run { try await $0.forgetOldIdempotencyKeys() })
+        #expect(try await world.run { try await $0.replay(claim("old 1")) } == response)
+        try await world.run { try await $0.setClock(to: $0.now + .seconds(86_401)) }
+        // In batches, until none is left.
+        #expect(try await world.run { try await $0.forgetOldIdempotencyKeys(batch: 2) })
+        #expect(try await !world.run { try await $0.forgetOldIdempotencyKeys(batch: 2) })
+        for number in 1...3 {
+            #expect(try await world.run { try await $0.replay(claim("old \(number)")) } == nil)
+        }
+        #expect(try await world.run { try await $0.replay(claim("young")) } == response)
+        // Without its key the order is found by its number.
+        let again = try await world.run { try await $0.createOrders([order]) }
+        guard case .created? = first.first, case .existed(let found)? = again.first else {
+            Issue.record("\(first), then \(again)")
+            return
+        }
+        #expect(found.id == order.id)
     }
 
     @Test func `of two equal requests at once one is done, and the other is told that it runs`() async throws {

@@ -224,6 +224,40 @@ struct JobLifeTests {
         }
     }
 
+    @Test func `a job that is hastened stays one: what waits comes forward, and only without it one is added`()
+        async throws
+    {
+        try await TestStore.withFresh { test in
+            let world = try await test.world()
+            let request = JobRequest(.watchWithdrawal, "x")
+            func waiting() async throws -> (ready: Int, running: Int, later: Int) {
+                let queues = try await test.store.withSystem { try await $0.queues() }
+                return (
+                    queues.map(\.ready).reduce(0, +), queues.map(\.running).reduce(0, +),
+                    queues.map(\.later).reduce(0, +)
+                )
+            }
+            for _ in 1...3 { try await world.run { try await $0.hasten(request) } }
+            #expect(try await waiting() == (1, 0, 0))
+            var cursor = Store.ClaimCursor()
+            let first = try #require(
+                try await test.store.claim(.queries, batch: 9, lease: .seconds(60), cursor: &cursor).first)
+            // What runs may have looked already.
+            for _ in 1...3 { try await world.run { try await $0.hasten(request) } }
+            #expect(try await waiting() == (1, 1, 0))
+            let second = try #require(
+                try await test.store.claim(.queries, batch: 9, lease: .seconds(60), cursor: &cursor).first)
+            for job in [first, second] {
+                try await world.run { try await $0.finish(job, .again(after: .seconds(86_400), in: .queries)) }
+            }
+            #expect(try await waiting() == (0, 0, 2))
+            try await world.run { try await $0.hasten(JobRequest(.watchWithdrawal, "y")) }
+            #expect(try await waiting() == (1, 0, 2))
+            try await world.run { try await $0.hasten(request) }
+            #expect(try await waiting() == (2, 0, 0))
+        }
+    }
+
     @Test func `many workers promote and rescue at once, each job once`() async throws {
         try await TestStore.withFresh { test in
             let world = try await test.world()

@@ -63,8 +63,7 @@ struct PlatformCertificateTests {
         try await plan(waiting)
         try await waiting.run { try await $0.startRefreshing() }
         #expect(try await waiting.jobCount(.refreshCertificates) == 1)
-        let now = try await waiting.store.withSystem { $0.now }
-        #expect(try #require(try await waiting.dueTimes(.refreshCertificates).first).dueAt <= now)
+        #expect(try await waiting.dueTimes(.refreshCertificates).isEmpty)
     }
 
     @Test func `the download keeps to real time when a test clock is set forward`() async throws {

@@ -239,7 +239,8 @@ import Testing
         liar.replaceSubrange((directory + 24)..<(directory + 28), with: [16, 0, 0, 0])
         #expect(throws: ZipArchive.Defect.tooLarge) { try ZipArchive(reading: StatementFile(liar)).content(0) }
         // A file that only says more and more is stopped by its ratio, in the line it came to.
-        let remarks = try GB18030.encode("#支付宝业务明细查询\n" + String(repeating: "#\n", count: 1 << 20))
+        let remarks = try GB18030.encode(
+            "#支付宝业务明细查询\n" + String(repeating: "#\(String(repeating: "x", count: 100))\n", count: 30_000))
         let bomb = try ZipArchive.bytes(of: [(name: "业务明细.csv", content: remarks)], modifiedAt: Self.time)
         let defect = #expect(throws: StatementDefect.self) {
             try StatementContent(reading: StatementFile(bomb), from: .alipay)

@@ -70,7 +70,7 @@ import Testing
         let bytes = try Self.bytes(name)
         let source = Self.source(of: name)
         let whole = try read(bytes, source)
-        for end in stride(from: 0, to: bytes.count - 1, by: 13) {
+        for end in stride(from: 0, to: bytes.count - 1, by: 1 + bytes.count / 40) {
             // Banks' files without a trailer end somewhere; only a row cut in two shows.
             if name.hasPrefix("bank_"), bytes[..<end].last == 0x0A { continue }
             guard let cut = try? read(Array(bytes[..<end]), source) else { continue }
@@ -108,7 +108,7 @@ import Testing
 
     @Test func `truncated gzip, a damaged checksum and a bomb are each named`() throws {
         let packed = try Self.bytes("wechat_tradebill_ALL_2026-10-05.csv.gz")
-        for end in stride(from: 20, to: packed.count, by: 5) {
+        for end in stride(from: 20, to: packed.count, by: 31) {
             let defect = #expect(throws: StatementDefect.self) { try read(Array(packed[..<end]), .weChatPay) }
             #expect(defect?.reason == "the compressed file is cut short")
             #expect(defect?.line != nil)

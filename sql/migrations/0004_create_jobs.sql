@@ -59,6 +59,8 @@ CREATE TABLE job_later (
     PRIMARY KEY (tenant_id, queue, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX job_later_due ON job_later (due_at);
+-- A hint brings a job forward: it is found by what it is about.
+CREATE INDEX job_later_subject ON job_later (tenant_id, subject);
 
 -- Jobs that failed too often, or crashed their workers: a person retries or discards them.
 CREATE TABLE job_dead (

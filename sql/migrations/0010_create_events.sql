@@ -106,6 +106,30 @@ BEGIN
     END LOOP;
 END $$;
 GRANT UPDATE ON webhook_endpoint, webhook_delivery TO custody_app;
+
+-- Forgets so many of a platform's keys, the oldest first. Nobody else takes one away.
+ALTER POLICY idempotency_key_own ON idempotency_key TO custody_app, custody_owner;
+CREATE FUNCTION forget_idempotency_keys(p_tenant uuid, p_before timestamptz, p_limit int) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, custody
+AS $$
+DECLARE
+    forgotten bigint;
+BEGIN
+    WITH old AS (
+        SELECT key FROM idempotency_key
+         WHERE tenant_id = p_tenant AND created_at < p_before
+         ORDER BY created_at
+         LIMIT p_limit
+           FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM idempotency_key k USING old o WHERE k.tenant_id = p_tenant AND k.key = o.key RETURNING 1
+    )
+    SELECT count(*) INTO forgotten FROM gone;
+    RETURN forgotten;
+END $$;
+REVOKE ALL ON FUNCTION forget_idempotency_keys(uuid, timestamptz, int) FROM public;
+GRANT EXECUTE ON FUNCTION forget_idempotency_keys(uuid, timestamptz, int) TO custody_app;
+
 -- What admins do, and what is refused to people whom nobody knows, is written by the system's role.
 CREATE POLICY audit_entry_system ON audit_entry TO custody_system USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT ON audit_entry TO custody_system;

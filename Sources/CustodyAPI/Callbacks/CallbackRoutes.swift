@@ -6,16 +6,22 @@ import Logging
 
 /// What channels and bank tell us (异步通知): verified over the raw bytes, stored as it came, acknowledged; never processed here.
 struct CallbackRoutes {
-    let store: Store
     let trail: RefusalTrail
     let logger: Logger
+    private let store: Store
     private let links: LinkCache
+    /// Callbacks that arrive together share a commit.
+    private let inbox: Batcher<NewCallback, Void>
 
     init(store: Store, trail: RefusalTrail, logger: Logger) {
         self.store = store
         self.trail = trail
         self.logger = logger
         links = LinkCache(store: store)
+        inbox = Batcher(capacity: 32) { callbacks, tenantID in
+            try await store.withTenant(tenantID) { _ = try await $0.receive(callbacks) }
+            return callbacks.map { _ in .success(()) }
+        }
     }
 
     var routes: [Route] {
@@ -27,26 +33,16 @@ struct CallbackRoutes {
     }
 
     private func receive(_ call: Call, from counterparty: Counterparty) async throws -> Reply {
-        let token = call.parameters["token"] ?? ""
-        // Signatures carry real time, so it is the database's clock, not the platform's test clock, that they are held to.
-        let (now, tenantID) = try await store.withSystem { tx in
-            (tx.now, try await tx.tenant(callbackToken: token))
-        }
         let stranger = Principal(name: "nobody", origin: call.origin, requestID: call.requestID)
-        guard let tenantID else {
+        guard let known = try await links.entry(of: call.parameters["token"] ?? "", counterparty) else {
             trail.note("refused.callback_address", on: counterparty.rawValue, of: nil, by: stranger)
             throw Rejection.notFound
         }
-        let known: LinkCache.Entry
-        do {
-            known = try await links.link(of: tenantID, counterparty)
-        } catch Rejection.linkMissing {
-            throw Rejection.notFound
-        }
         guard known.sources.isEmpty || known.sources.contains(where: { $0.contains(call.origin) }) else {
-            trail.note("refused.callback_source", on: counterparty.rawValue, of: tenantID, by: stranger)
+            trail.note("refused.callback_source", on: counterparty.rawValue, of: known.tenantID, by: stranger)
             throw Rejection.notFound
         }
+        let now = known.now
         let message: (id: String, kind: String)
         do {
             message = try verified(call, known.link, at: now)
@@ -55,21 +51,21 @@ struct CallbackRoutes {
             logger.warning(
                 "callback refused",
                 metadata: [
-                    "request_id": "\(call.requestID)", "tenant": "\(tenantID.text)",
+                    "request_id": "\(call.requestID)", "tenant": "\(known.tenantID.text)",
                     "counterparty": "\(counterparty.rawValue)", "reason": "\(error)",
                 ])
             if error as? WeChatPayCallback.Rejection == .signature(.unknownSerial) {
                 // A certificate may be new: WeChat repeats the callback, and then it is known.
-                try await store.withTenant(tenantID) { _ = try await $0.hastenRefreshing() }
+                try await store.withTenant(known.tenantID) { _ = try await $0.hastenRefreshing() }
             }
-            trail.note("refused.callback", on: "\(counterparty.rawValue): \(error)", of: tenantID, by: stranger)
+            trail.note("refused.callback", on: "\(counterparty.rawValue): \(error)", of: known.tenantID, by: stranger)
             return CallbackRoutes.refusal(to: known.link)
         }
-        _ = try await store.withTenant(tenantID) { tx in
-            try await tx.receive(
-                counterparty, notificationID: message.id, kind: message.kind,
-                headers: CallbackRoutes.kept(call.headers).text, body: call.body)
-        }
+        try await inbox.add(
+            NewCallback(
+                counterparty: counterparty, notificationID: message.id, kind: message.kind,
+                headers: CallbackRoutes.kept(call.headers).text, body: call.body),
+            for: known.tenantID)
         return CallbackRoutes.acknowledgement(to: known.link, of: call.body, at: now)
     }
 
@@ -80,10 +76,12 @@ struct CallbackRoutes {
         let headers = call.headers.map { (name: $0.name.rawName, value: $0.value) }
         switch link {
         case .weChatPay(let verifier):
+            guard let verifier else { throw WeChatPayCallback.Rejection.signature(.unknownSerial) }
             let found = try WeChatPayCallback.verify(headers: headers, body: call.body, verifier: verifier, now: now)
             return (found.notificationID, found.eventType)
-        case .alipay(let link):
-            let found = try AlipayNotify.verify(body: call.body, link: link, now: now)
+        case .alipay(let link, let keys):
+            guard let keys else { throw AlipayNotify.Rejection.unusableKey }
+            let found = try AlipayNotify.verify(body: call.body, link: link, keys: keys)
             return (found.notifyID, found.kind)
         case .bank(let link):
             let found = try link.verify(

@@ -4,70 +4,91 @@ import CustodyWire
 import Foundation
 import Synchronization
 
-/// Remembers for a few seconds how a platform's counterparties sign, so that a burst of callbacks costs one look-up.
+/// Remembers for a few seconds whose a callback's address is and how its counterparty signs, so that a burst of callbacks
+/// costs one look-up, and a forged one nothing but its check.
 final class LinkCache: Sendable {
     /// How long a link is believed: a rotated key counts soon.
     static let lifetime = Duration.seconds(5)
     /// How many are kept.
     private static let capacity = 1000
 
-    /// What is known of a link.
+    /// What is known of a callback's address.
     struct Entry: Sendable {
-        /// The link.
+        /// Whose it is.
+        let tenantID: ID<Tenant>
+        /// How they sign.
         let link: Link
         /// Where callbacks may come from; empty is anywhere.
         let sources: [AddressRange]
+        /// The database's clock when this was read: signatures carry real time, not the platform's test clock's.
+        fileprivate let readAt: (database: Instant, here: ContinuousClock.Instant)
+
+        /// The database's clock.
+        var now: Instant { readAt.database + (ContinuousClock.now - readAt.here) }
     }
 
-    /// A link, decoded.
+    /// How a counterparty signs, its keys read; nil keys cannot be read.
     enum Link: Sendable {
-        /// Its keys, and the certificates that were downloaded.
-        case weChatPay(WeChatPayVerifier)
-        case alipay(AlipayLink)
+        case weChatPay(WeChatPayVerifier?)
+        case alipay(AlipayLink, AlipayKeys?)
         case bank(CustodianLink)
     }
 
     private struct Place: Hashable {
-        let tenantID: ID<Tenant>
+        let token: String
         let counterparty: Counterparty
     }
 
     private let store: Store
-    private let entries = Mutex<[Place: (entry: Entry, expires: ContinuousClock.Instant)]>([:])
+    private let entries = Mutex<[Place: Entry]>([:])
 
     init(store: Store) { self.store = store }
 
-    /// How a platform's counterparty signs.
-    ///
-    /// - Throws: ``Rejection/linkMissing(counterparty:)``, and what decoding throws.
-    func link(of tenantID: ID<Tenant>, _ counterparty: Counterparty) async throws -> Entry {
-        let place = Place(tenantID: tenantID, counterparty: counterparty)
-        let now = ContinuousClock.now
-        if let known = entries.withLock({ $0[place] }), known.expires > now { return known.entry }
-        let (stored, certificates) = try await store.withTenant(tenantID) { tx in
-            (try await tx.link(counterparty), try await tx.platformCertificates(of: counterparty))
+    /// What is known of an address; nil when there is no such platform, or it has no such link.
+    func entry(of token: String, _ counterparty: Counterparty) async throws -> Entry? {
+        let place = Place(token: token, counterparty: counterparty)
+        if let known = entries.withLock({ $0[place] }), known.readAt.here + LinkCache.lifetime > .now { return known }
+        let (now, tenantID) = try await store.withSystem { tx in
+            (tx.now, try await tx.tenant(callbackToken: token))
         }
-        let bytes = Data(stored)
-        let link: Link
-        switch counterparty {
-        case .weChatPay:
-            let decoded = try JSONDecoder().decode(WeChatPayLink.self, from: bytes)
-            var verifier = try WeChatPayVerifier(decoded)
-            if decoded.usesCertificates {
-                try verifier.add(
-                    certificates.map { .init(key: .init(serial: $0.serial, pem: $0.pem), validity: $0.validity) })
+        guard let tenantID else { return nil }
+        let here = ContinuousClock.now
+        let (bytes, certificates): (Data, [PlatformCertificate])
+        do {
+            (bytes, certificates) = try await store.withTenant(tenantID) { tx in
+                (Data(try await tx.link(counterparty)), try await tx.platformCertificates(of: counterparty))
             }
-            link = .weChatPay(verifier)
-        case .alipay: link = .alipay(try JSONDecoder().decode(AlipayLink.self, from: bytes))
-        case .bank: link = .bank(try JSONDecoder().decode(CustodianLink.self, from: bytes))
+        } catch Rejection.linkMissing {
+            return nil
         }
         let entry = Entry(
-            link: link,
-            sources: try JSONDecoder().decode(Transport.Holder.self, from: bytes).transport.callbackSources)
+            tenantID: tenantID, link: try LinkCache.link(to: counterparty, bytes, certificates, at: now),
+            sources: try JSONDecoder().decode(Transport.Holder.self, from: bytes).transport.callbackSources,
+            readAt: (now, here))
         entries.withLock { entries in
             if entries.count >= LinkCache.capacity { entries.removeAll() }
-            entries[place] = (entry, now + LinkCache.lifetime)
+            entries[place] = entry
         }
         return entry
+    }
+
+    private static func link(
+        to counterparty: Counterparty, _ bytes: Data, _ certificates: [PlatformCertificate], at now: Instant
+    ) throws -> Link {
+        switch counterparty {
+        case .weChatPay:
+            guard let link = try? JSONDecoder().decode(WeChatPayLink.self, from: bytes) else { return .weChatPay(nil) }
+            var verifier = try? WeChatPayVerifier(link)
+            if link.usesCertificates {
+                // What was downloaded was read then: it is readable.
+                try? verifier?.add(
+                    certificates.map { .init(key: .init(serial: $0.serial, pem: $0.pem), validity: $0.validity) })
+            }
+            return .weChatPay(verifier)
+        case .alipay:
+            let link = try JSONDecoder().decode(AlipayLink.self, from: bytes)
+            return .alipay(link, try? AlipayKeys(link: link, now: now))
+        case .bank: return .bank(try JSONDecoder().decode(CustodianLink.self, from: bytes))
+        }
     }
 }

@@ -164,13 +164,13 @@ struct WeChatPayRoute: Sendable {
     }
 
     static let all: [WeChatPayRoute] =
-        orders + combined + refunds + profitSharing + funds + applyments + bills + others
+        orders + combined + refunds + profitSharing + funds + applyments + ordinaryApplyments + bills + others
 
     /// The number that a request is about, for faults.
     static func serial(_ parameters: [String: String], _ json: JSON?) -> String? {
         let names = [
             "out_refund_no", "out_return_no", "out_order_no", "out_request_no", "out_apply_no",
-            "combine_out_trade_no", "out_trade_no",
+            "combine_out_trade_no", "out_trade_no", "business_code",
         ]
         for name in names {
             if let number = parameters[name] ?? json?[name]?.string { return number }

@@ -135,7 +135,7 @@ extension WeChatPaySimulator {
     }
 
     /// A minute later the next state comes by itself, where the merchant was registered so or a fault says so.
-    private func planApplyment(_ merchant: WeChatPayMerchant, _ outRequestNo: String, at now: Instant) {
+    func planApplyment(_ merchant: WeChatPayMerchant, _ outRequestNo: String, at now: Instant) {
         guard let applyment = merchant.applyments[outRequestNo], !["FINISH", "CANCELED"].contains(applyment.state)
         else { return }
         guard merchant.registration.applymentsMove else { return }

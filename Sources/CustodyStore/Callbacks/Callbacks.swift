@@ -13,33 +13,56 @@ public struct CallbackRecord: Hashable, Sendable {
     public let body: [UInt8]
 }
 
+/// A verified message from a counterparty, to be stored.
+public struct NewCallback: Hashable, Sendable {
+    /// From whom.
+    public let counterparty: Counterparty
+    /// Their number of it, the same over repeats.
+    public let notificationID: String
+    /// Their word for what it is about.
+    public let kind: String
+    /// The header fields that prove who wrote it (a JSON object).
+    public let headers: String
+    /// Its bytes.
+    public let body: [UInt8]
+
+    /// Makes a message.
+    public init(counterparty: Counterparty, notificationID: String, kind: String, headers: String, body: [UInt8]) {
+        self.counterparty = counterparty
+        self.notificationID = notificationID
+        self.kind = kind
+        self.headers = headers
+        self.body = body
+    }
+}
+
 extension TenantTransaction {
-    /// Stores a verified callback with the job that processes it; one that was stored before is not stored again.
+    /// Stores verified callbacks, each with the job that processes it; one that was stored before is not stored again.
     ///
-    /// - Returns: Whether it is new.
-    public func receive(
-        _ counterparty: Counterparty, notificationID: String, kind: String, headers: String, body: [UInt8]
-    ) async throws -> Bool {
-        let id = ID<Callback>(at: now)
+    /// - Returns: How many are new.
+    @discardableResult
+    public func receive(_ callbacks: [NewCallback]) async throws -> Int {
         let stored = try await run(
             """
             WITH stored AS (
                 INSERT INTO callback (
                     tenant_id, id, counterparty, notification_id, kind, headers, body, received_at
                 )
-                VALUES (
-                    \(tenantID), \(id), \(counterparty.rawValue), \(notificationID), \(kind), \(PGJSON(text: headers)),
-                    \(body), \(now)
-                )
+                SELECT \(tenantID), id, counterparty, notification_id, kind, headers, body, \(now)
+                  FROM unnest(
+                           \(callbacks.map { _ in ID<Callback>(at: now) }), \(callbacks.map(\.counterparty.rawValue)),
+                           \(callbacks.map(\.notificationID)), \(callbacks.map(\.kind)),
+                           \(callbacks.map { PGJSON(text: $0.headers) }), \(callbacks.map(\.body))
+                       ) AS c (id, counterparty, notification_id, kind, headers, body)
                 ON CONFLICT ON CONSTRAINT callback_once DO NOTHING
                 RETURNING id
             )
             INSERT INTO job (tenant_id, queue, id, kind, subject)
-            SELECT \(tenantID), 'callbacks', \(ID<Job>(at: now)), 'process_callback', id::text FROM stored
+            SELECT \(tenantID), 'callbacks', id, 'process_callback', id::text FROM stored
             """
         )
         queuesToWake.insert(.callbacks)
-        return stored == 1
+        return stored
     }
 
     /// A stored callback.

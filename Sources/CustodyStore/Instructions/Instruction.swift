@@ -161,9 +161,10 @@ extension TenantTransaction {
     /// Why in that transaction: afterwards nobody has a reason to look at the instruction again.
     ///
     /// - Parameter failure: Why it did not come to what it was sent for; nil when it did.
+    @discardableResult
     public func endInstruction(
         _ operation: JobKind, on subject: UUIDv7, failure: (code: String, message: String)? = nil
-    ) async throws {
+    ) async throws -> Bool {
         try await run(
             """
             UPDATE instruction
@@ -172,7 +173,7 @@ extension TenantTransaction {
              WHERE tenant_id = \(tenantID) AND subject_id = \(subject) AND operation = \(operation.rawValue)
                AND finished_at IS NULL
             """
-        )
+        ) > 0
     }
 
     /// Gives open instructions that no job is about their jobs back, so that each has an owner who asks, or ends it.

@@ -36,6 +36,37 @@ extension TenantTransaction {
         )
     }
 
+    /// Sees to it that a job runs soon: one that waits for its time is brought forward; only when none waits is one added.
+    ///
+    /// So a reminder that comes again and again stays one. A job that runs just now does not count: it may have looked already.
+    public func hasten(_ request: JobRequest) async throws {
+        let moved = try await rows(
+            """
+            WITH waiting AS (
+                DELETE FROM job_later
+                 WHERE tenant_id = \(tenantID) AND kind = \(request.kind.rawValue) AND subject = \(request.subject)
+                RETURNING tenant_id, queue, id, kind, subject, attempt, lease, due_at
+            )
+            INSERT INTO job (tenant_id, queue, id, kind, subject, attempt, lease)
+            SELECT tenant_id, queue, id, kind, subject, attempt, lease FROM waiting ORDER BY due_at, id LIMIT 1
+            RETURNING queue
+            """
+        )
+        if let row = moved.first {
+            queuesToWake.insert(try row.get("queue"))
+            return
+        }
+        let ready = try await row(
+            """
+            SELECT FROM job
+             WHERE tenant_id = \(tenantID) AND queue = ANY (\([request.kind.queue.rawValue, Queue.queries.rawValue]))
+               AND kind = \(request.kind.rawValue) AND subject = \(request.subject) AND lease_until IS NULL
+             LIMIT 1
+            """
+        )
+        if ready == nil { try await enqueue(request) }
+    }
+
     /// How far the tenant's clock runs ahead now, and until this transaction ends.
     ///
     /// Why not the offset it began with: a sandbox's clock may have been set forward since, and a delayed job that this

@@ -70,4 +70,21 @@ extension TenantTransaction {
         // Somebody else was faster: what was done here must not stand beside what they did.
         guard stored == 1 else { throw Rejection.idempotencyKeyInUse }
     }
+
+    /// For how long a key and its answer are kept: 30 days of the platform's clock.
+    public static let idempotencyKeyLifetime = Duration.seconds(30 * 86_400)
+
+    /// Forgets keys that are older than ``idempotencyKeyLifetime``; a platform's own numbers are taken for ever all the same.
+    ///
+    /// - Returns: Whether there may be more.
+    public func forgetOldIdempotencyKeys(batch: Int = 10_000) async throws -> Bool {
+        let row = try await row(
+            """
+            SELECT forget_idempotency_keys(
+                       \(tenantID), \(now - TenantTransaction.idempotencyKeyLifetime), \(batch)::int
+                   ) AS forgotten
+            """
+        )
+        return (try row?.get("forgotten", as: Int.self) ?? 0) == batch
+    }
 }

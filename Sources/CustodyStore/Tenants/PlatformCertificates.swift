@@ -67,14 +67,7 @@ extension TenantTransaction {
     ///
     /// A link that needs none ends it by itself.
     public func startRefreshing() async throws {
-        let request = JobRequest(.refreshCertificates, tenantID.text)
-        let hastened = try await run(
-            """
-            UPDATE job_later SET run_at = least(run_at, \(now)), due_at = least(due_at, \(realNow))
-             WHERE tenant_id = \(tenantID) AND kind = \(request.kind.rawValue) AND subject = \(request.subject)
-            """
-        )
-        if hastened == 0, try await !hasJob(request) { try await enqueue(request) }
+        try await hasten(JobRequest(.refreshCertificates, tenantID.text))
     }
 
     /// Has the certificates downloaded before their hour is over, since something is signed with one that is not known.

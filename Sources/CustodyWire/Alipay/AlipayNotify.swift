@@ -44,6 +44,11 @@ public enum AlipayNotify {
     /// - Parameter now: The real time, for the certificates' validity.
     public static func verify(body: [UInt8], link: AlipayLink, now: Instant) throws(Rejection) -> Verified {
         guard let keys = try? AlipayKeys(link: link, now: now) else { throw .unusableKey }
+        return try verify(body: body, link: link, keys: keys)
+    }
+
+    /// Verifies with keys that were read from the link before.
+    public static func verify(body: [UInt8], link: AlipayLink, keys: AlipayKeys) throws(Rejection) -> Verified {
         guard let form = try? URLForm.decode(body) else { throw .malformed }
         guard let sign = form.first(where: { $0.name == "sign" })?.value else { throw .missing("sign") }
         guard form.first(where: { $0.name == "sign_type" })?.value ?? "RSA2" == "RSA2" else { throw .unknownSignType }

@@ -57,9 +57,11 @@ struct Instructor: Sendable {
             switch try await operation.plan(tx) {
             case .nothing:
                 // Nobody will ask about it any more, so an instruction that is still open must not look as if somebody did.
-                try await tx.endInstruction(
+                let hasEnded = try await tx.endInstruction(
                     job.request.kind, on: subject, failure: ("row_ended", "what it was for ended before its outcome"))
-                return .over(.withoutEffect)
+                guard hasEnded else { return .over(.withoutEffect) }
+                try await tx.finish(job, .done)
+                return .over(.recorded)
             case .wait(let delay):
                 try await tx.finish(job, .again(after: delay, in: .queries))
                 return .over(.recorded)

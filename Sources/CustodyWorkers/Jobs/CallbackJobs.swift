@@ -65,15 +65,15 @@ struct CallbackJobs: Sendable {
                 return "unknown instruction"
             }
             if case .returned = result.state {
-                try await tx.enqueue(JobRequest(.watchWithdrawal, ID<Withdrawal>(instruction.subject)))
+                try await tx.hasten(JobRequest(.watchWithdrawal, ID<Withdrawal>(instruction.subject)))
                 return "returned"
             }
             guard !instruction.state.isFinal else { return "known" }
-            try await tx.enqueue(JobRequest(instruction.operation, instruction.subject.text))
+            try await tx.hasten(JobRequest(instruction.operation, instruction.subject.text))
             return "asked"
         case .subMerchant(let number):
             guard let id = ID<SubMerchant>("sub_\(number)") else { return "unknown sub-merchant" }
-            try await tx.enqueue(JobRequest(.pollSubMerchant, id))
+            try await tx.hasten(JobRequest(.pollSubMerchant, id))
             return "asked"
         case .binding: return "followed by its own job"
         case .credit(let credit):

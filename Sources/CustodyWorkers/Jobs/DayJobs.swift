@@ -14,6 +14,8 @@ struct DayJobs: Sendable {
 
     /// Plans the work of a day: yesterday's statements, today's settlement, and tomorrow.
     func open(_ job: ClaimedJob, _ date: BusinessDate) async throws {
+        // Many short transactions: keys come with every order, and nothing may wait for their going.
+        while try await store.withTenant(job.tenantID, { tx in try await tx.forgetOldIdempotencyKeys() }) {}
         try await store.withTenant(job.tenantID) { tx in
             let yesterday = date.advanced(by: -1).iso
             let linked = try await tx.linkedCounterparties()

@@ -86,7 +86,7 @@ extension TenantTransaction {
             // Returned withdrawals that no notification told us of.
             for serial in try await references(in: statement, of: .withdrawalReturn) {
                 guard let instruction = try await instruction(serial: serial, at: .bank) else { continue }
-                try await enqueue(JobRequest(.watchWithdrawal, ID<Withdrawal>(instruction.subject)))
+                try await hasten(JobRequest(.watchWithdrawal, ID<Withdrawal>(instruction.subject)))
             }
         default: break
         }

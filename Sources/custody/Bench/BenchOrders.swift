@@ -1,11 +1,8 @@
 import ArgumentParser
-import AsyncHTTPClient
 import CustodyDomain
 import CustodyStore
 import CustodyWire
 import Foundation
-import Logging
-import Postgres
 
 /// Orders over HTTP against `pgbench` writing the same rows as one pipelined transaction.
 struct BenchOrders: AsyncParsableCommand {
@@ -30,74 +27,51 @@ struct BenchOrders: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let directory =
-            FileManager.default.temporaryDirectory.path + "/custody-bench-\(ProcessInfo.processInfo.processIdentifier)"
-        try FileManager.default.createDirectory(
-            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700]
-        )
-        defer { try? FileManager.default.removeItem(atPath: directory) }
-        let keyFile = "\(directory)/master.key"
-        try writePrivate(Data((0..<32).map { _ in UInt8.random(in: 0...255) }), to: keyFile)
-        _ = try await withConnection(to: try database.configuration()) {
-            try await Migrator(directory: migrations).up(on: $0)
+        let deployment = try await BenchDeployment(database: database, migrations: migrations)
+        do {
+            try await measure(try await prepare(deployment.store), deployment)
+        } catch {
+            await deployment.stop()
+            throw error
         }
-        var options = try StoreOptions.parse([])
-        options.database = database
-        options.masterKeyFile = keyFile
-        let store = try options.open(connections: 2, logger: Logger(label: "custody.bench"))
-        let market = try await prepare(store)
-        var environment = ["CUSTODY_MASTER_KEY_FILE": keyFile, "CUSTODY_MIGRATIONS": migrations]
-        if let url = database.databaseURL { environment["CUSTODY_DATABASE_URL"] = url }
-        let processes = try DemoProcesses(directory: directory, environment: environment)
-        defer { processes.stop() }
-        let ports = try freePorts(2)
-        let started = ContinuousClock.now
-        let api = try processes.start(
-            "serve",
-            [
-                "serve", "--listen", "127.0.0.1:\(ports[0])", "--operations-listen", "127.0.0.1:\(ports[1])",
-                "--admin-listen", "127.0.0.1:0",
-            ]
-        )
-        let cold = try await coldStart(ports[1], since: started)
-        let worker = try processes.start("work", ["work"])
-        let load = OrdersLoad(port: ports[0], key: market.key, payees: market.payees.map(\.text))
-        _ = load.run(connections: clients, seconds: 2, label: "warm")
-        // What autovacuum does within a minute, so that neither side is measured on plans for empty tables.
-        _ = try await withConnection(to: try database.configuration()) { try await $0.query("ANALYZE") }
-        try await measure(load, market, api: api, worker: worker, coldStart: cold)
-        await store.close()
+        await deployment.stop()
     }
 
-    private func measure(
-        _ load: OrdersLoad, _ market: Market, api: Int32, worker: Int32, coldStart: Double
-    ) async throws {
+    private func measure(_ market: Market, _ deployment: BenchDeployment) async throws {
+        _ = load(market, deployment, "warm").run(connections: clients, seconds: 2)
+        try await deployment.analyze()
         var (ours, yardstick, latencies): ([Double], [Double], [Double]) = ([], [], [])
         var (accepted, refused, cpu) = (0, 0, 0.0)
         for run in 0..<runs {
-            let before = cpuSeconds(of: api)
-            let outcome = load.run(connections: clients, seconds: Double(length), label: "run\(run)")
-            cpu += cpuSeconds(of: api) - before
+            let before = cpuSeconds(of: deployment.api)
+            let outcome = load(market, deployment, "run\(run)").run(connections: clients, seconds: Double(length))
+            cpu += cpuSeconds(of: deployment.api) - before
             ours.append(Double(outcome.accepted) / Double(length))
             accepted += outcome.accepted
             refused += outcome.refused
             latencies += outcome.latencies
-            yardstick.append(try pgbench(market, run: run + 1))
+            yardstick.append(
+                try deployment.pgbench(
+                    script, programs: programs, clients: clients, transactions: length * 100 * clients,
+                    variables: [
+                        "tenant": market.tenant.uuid.text, "s1": market.payees[0].uuid.text,
+                        "s2": market.payees[1].uuid.text, "run": String(run + 1), "n": "0",
+                    ]))
         }
         latencies.sort()
         let (rate, reference) = (median(ours), median(yardstick))
-        let (apiMemory, workerMemory) = (residentMiB(of: api), residentMiB(of: worker))
+        let (apiMemory, workerMemory) = (residentMiB(of: deployment.api), residentMiB(of: deployment.worker))
         let checks: [(String, Bool)] = [
             ("ratio_at_least_0_7", rate >= 0.7 * reference), ("none_refused", refused == 0),
             ("api_within_150_mib", apiMemory <= 150), ("worker_within_150_mib", workerMemory <= 150),
-            ("cold_start_within_1_s", coldStart < 1),
+            ("cold_start_within_1_s", deployment.coldStart < 1),
         ]
         let answer: JSON = [
             "name": "orders", "ratio": .number(rounded(rate / reference)), "ours": .number(rounded(rate, 0)),
             "yardstick": .number(rounded(reference, 0)), "unit": "orders/s",
             "p50_ms": .number(rounded(percentile(latencies, 0.5) * 1000)),
             "p99_ms": .number(rounded(percentile(latencies, 0.99) * 1000)), "api_mib": .number(rounded(apiMemory, 0)),
-            "worker_mib": .number(rounded(workerMemory, 0)), "cold_start_s": .number(rounded(coldStart)),
+            "worker_mib": .number(rounded(workerMemory, 0)), "cold_start_s": .number(rounded(deployment.coldStart)),
             "api_cpu_seconds_per_1000_orders": .number(rounded(cpu / Double(max(1, accepted)) * 1000)),
             "checks": .object(checks.map { JSON.Member($0.0, .bool($0.1)) }),
         ]
@@ -105,10 +79,25 @@ struct BenchOrders: AsyncParsableCommand {
         guard checks.allSatisfy(\.1) else { throw ExitCode.failure }
     }
 
-    /// A platform with a key and two active sub-merchants; its bank jobs wait, for there is no bank.
+    private func load(_ market: Market, _ deployment: BenchDeployment, _ label: String) -> HTTPLoad {
+        let payees = market.payees.map(\.text)
+        return HTTPLoad(port: deployment.port, accepted: 201) { connection, count in
+            let number = "\(label)-\(connection)-\(count)"
+            let body = """
+                {"out_order_no":"\(number)","amount":10000,"currency":"CNY","description":"bench","payer":"buyer",\
+                "parts":[{"payee":"\(payees[0])","amount":6000},{"payee":"\(payees[1])","amount":3500},\
+                {"payee":"platform","amount":500}]}
+                """
+            let head =
+                "POST /v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \(market.key)\r\n"
+                + "Idempotency-Key: \(number)\r\nContent-Type: application/json\r\n"
+            return Array("\(head)Content-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
+        }
+    }
+
+    /// A platform with a key and two active sub-merchants.
     private func prepare(_ store: Store) async throws -> Market {
         let (tenant, key) = try await store.withSystem { system in
-            for queue in Queue.allCases { try await system.setPaused(true, queue: queue) }
             let tenant = try await system.createTenant(name: "bench", isSandbox: false).id
             return (
                 tenant,
@@ -133,58 +122,4 @@ struct BenchOrders: AsyncParsableCommand {
         }
         return Market(tenant: tenant, key: key, payees: payees)
     }
-
-    private func coldStart(_ port: Int, since began: ContinuousClock.Instant) async throws -> Double {
-        let http = DemoClient(client: .shared)
-        while seconds(since: began) < 20 {
-            if (try? await http.call(.GET, "http://127.0.0.1:\(port)/readyz")) != nil { return seconds(since: began) }
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        throw DemoFailure(description: "the API never became ready")
-    }
-
-    /// Counted, not timed: a child of this process inherits a mask that keeps pgbench's own alarm from it.
-    private func pgbench(_ market: Market, run: Int) throws -> Double {
-        let address = try database.configuration(role: "custody_app")
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "\(programs)/pgbench")
-        process.arguments = [
-            "--no-vacuum", "--protocol=prepared", "--client=\(clients)", "--jobs=2", "--transactions=\(length * 100)",
-            "--file=\(script)", "-D", "tenant=\(market.tenant.uuid.text)", "-D", "s1=\(market.payees[0].uuid.text)",
-            "-D", "run=\(run)", "-D", "n=0", "-D",
-            "s2=\(market.payees[1].uuid.text)", "-h", address.host, "-p", String(address.port), "-U", "custody_app",
-            address.database,
-        ]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard let match = text.firstMatch(of: #/tps = ([0-9.]+)/#), let rate = Double(match.1) else {
-            throw ValidationError("pgbench could not be measured.")
-        }
-        return rate
-    }
-}
-
-/// The value below which such a share of sorted values lies.
-private func percentile(_ sorted: [Double], _ share: Double) -> Double {
-    sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
-}
-
-/// The processor time a process has used.
-private func cpuSeconds(of process: Int32) -> Double {
-    let text = String(decoding: FileManager.default.contents(atPath: "/proc/\(process)/stat") ?? Data(), as: UTF8.self)
-    let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
-    guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
-    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
-}
-
-/// The memory of a process that is in RAM.
-private func residentMiB(of process: Int32) -> Double {
-    let text = String(
-        decoding: FileManager.default.contents(atPath: "/proc/\(process)/status") ?? Data(), as: UTF8.self)
-    let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") } ?? ""
-    return (Double(line.filter(\.isNumber)) ?? 0) / 1024
 }

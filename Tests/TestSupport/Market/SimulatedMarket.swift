@@ -158,9 +158,11 @@ public struct SimulatedMarket: Sendable {
         let message = try WeChatPayCallback.verify(
             headers: letter.headers, body: letter.body, link: link, now: SimulatorClock.realNow())
         _ = try await world.run { tx in
-            try await tx.receive(
-                .weChatPay, notificationID: message.notificationID, kind: message.eventType, headers: "{}",
-                body: letter.body)
+            try await tx.receive([
+                NewCallback(
+                    counterparty: .weChatPay, notificationID: message.notificationID, kind: message.eventType,
+                    headers: "{}", body: letter.body)
+            ])
         }
     }
 
@@ -171,10 +173,11 @@ public struct SimulatedMarket: Sendable {
             try await SimulatedMarket.store(letter, world, weChatLink)
             // A channel may give the same fact another number when it sends it anew.
             _ = try await world.run { tx in
-                try await tx.receive(
-                    .weChatPay, notificationID: "again-\(UUID().uuidString)", kind: "TRANSACTION.SUCCESS",
-                    headers: "{}",
-                    body: letter.body)
+                try await tx.receive([
+                    NewCallback(
+                        counterparty: .weChatPay, notificationID: "again-\(UUID().uuidString)",
+                        kind: "TRANSACTION.SUCCESS", headers: "{}", body: letter.body)
+                ])
             }
         }
     }

@@ -1,15 +1,17 @@
 import Foundation
 
-/// Sends orders over so many connections, each waiting for its answer before its next order; one thread for all of them,
+/// Sends requests over so many connections, each waiting for its answer before its next request; one thread for all of them,
 /// so that the load takes as little as can be of the machine that it shares with what is measured.
-struct OrdersLoad: Sendable {
+struct HTTPLoad: Sendable {
     let port: Int
-    let key: String
-    let payees: [String]
+    /// The status that a good request is answered with.
+    let accepted: Int
+    /// The bytes of a request: of which connection, and the how many-th of it; nil ends the connection.
+    let request: @Sendable (_ connection: Int, _ count: Int) -> [UInt8]?
 
     /// What a run came to.
     struct Outcome: Sendable {
-        /// Orders that were answered with 201.
+        /// Requests that were answered as they should be.
         var accepted = 0
         /// Answers that were not, and connections that ended without one.
         var refused = 0
@@ -23,29 +25,54 @@ struct OrdersLoad: Sendable {
         let number: Int
         var count = 0
         var sentAt = ContinuousClock.now
+        var dueAt = ContinuousClock.now
+        var isWaiting = false
         var buffer = [UInt8](repeating: 0, count: 16 << 10)
         var filled = 0
     }
 
     /// Runs for so many seconds; answers still owed then are waited for.
-    func run(connections: Int, seconds: Double, label: String) -> Outcome {
+    ///
+    /// - Parameter pace: Requests per second, spread evenly over the connections; nil is as many as there can be. What a
+    ///   request waits for the connection to be free counts as its latency: it was due.
+    func run(connections: Int, seconds: Double, pace: Double? = nil) -> Outcome {
         var outcome = Outcome()
         var lines = (0..<connections).compactMap { number in connected().map { Line(socket: $0, number: number) } }
         outcome.refused = connections - lines.count
         defer { for line in lines { close(line.socket) } }
-        let end = ContinuousClock.now + .milliseconds(Int(seconds * 1000))
-        for index in lines.indices { ask(&lines[index], label) }
+        let began = ContinuousClock.now
+        let end = began + .milliseconds(Int(seconds * 1000))
+        let step = pace.map { Duration.nanoseconds(Int64(1e9 * Double(connections) / $0)) }
+        for index in lines.indices {
+            lines[index].dueAt = began + (step ?? .zero) * index / connections
+            if step == nil { ask(&lines[index]) }
+        }
         var watched = lines.map { pollfd(fd: $0.socket, events: Int16(POLLIN), revents: 0) }
         var open = watched.count
-        // An answer that does not come within 5 s ends the run, not its patience.
-        while open > 0, poll(&watched, nfds_t(watched.count), 5000) > 0 {
-            for index in watched.indices where watched[index].revents != 0 {
-                let status = read(&lines[index])
-                if status == nil { continue }
-                let time = (ContinuousClock.now - lines[index].sentAt).components
+        var lastHeard = began
+        while open > 0 {
+            let now = ContinuousClock.now
+            if step != nil {
+                for index in lines.indices where !lines[index].isWaiting && watched[index].fd >= 0 {
+                    if lines[index].dueAt > now { continue }
+                    if lines[index].dueAt >= end || !ask(&lines[index]) {
+                        watched[index].fd = -1
+                        open -= 1
+                    }
+                }
+            }
+            let ready = poll(&watched, nfds_t(watched.count), step == nil ? 5000 : 1)
+            // An answer that does not come within 5 s ends the run, not its patience.
+            if ready <= 0, step == nil || now - lastHeard > .seconds(5) { break }
+            for index in watched.indices where watched[index].fd >= 0 && watched[index].revents != 0 {
+                guard let status = read(&lines[index]) else { continue }
+                lastHeard = .now
+                let time = (lastHeard - (step == nil ? lines[index].sentAt : lines[index].dueAt)).components
                 outcome.latencies.append(Double(time.seconds) + Double(time.attoseconds) / 1e18)
-                if status == 201 { outcome.accepted += 1 } else { outcome.refused += 1 }
-                if status == 0 || ContinuousClock.now >= end || !ask(&lines[index], label) {
+                if status == accepted { outcome.accepted += 1 } else { outcome.refused += 1 }
+                lines[index].isWaiting = false
+                if let step { lines[index].dueAt += step }
+                if status == 0 || (step == nil && (lastHeard >= end || !ask(&lines[index]))) {
                     watched[index].fd = -1
                     open -= 1
                 }
@@ -72,25 +99,15 @@ struct OrdersLoad: Sendable {
         return isConnected ? socket : nil
     }
 
-    /// Sends a connection's next order; false when it is gone.
+    /// Sends a connection's next request; false when there is none, or the connection is gone.
     @discardableResult
-    private func ask(_ line: inout Line, _ label: String) -> Bool {
+    private func ask(_ line: inout Line) -> Bool {
         line.count += 1
-        let request = Array(request("\(label)-\(line.number)-\(line.count)").utf8)
+        guard let bytes = request(line.number, line.count) else { return false }
         line.sentAt = .now
+        line.isWaiting = true
         line.filled = 0
-        return send(line.socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
-    }
-
-    private func request(_ number: String) -> String {
-        let body = """
-            {"out_order_no":"\(number)","amount":10000,"currency":"CNY","description":"bench","payer":"buyer",\
-            "parts":[{"payee":"\(payees[0])","amount":6000},{"payee":"\(payees[1])","amount":3500},\
-            {"payee":"platform","amount":500}]}
-            """
-        return
-            "POST /v1/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \(key)\r\nIdempotency-Key: \(number)\r\n"
-            + "Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        return send(line.socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }
 
     /// Reads what has come: the status of a whole answer, 0 when the connection ended, nil when more is to come.
