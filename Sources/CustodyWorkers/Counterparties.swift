@@ -53,9 +53,13 @@ public final class Counterparties: Sendable {
 
     /// The connector of a tenant to a channel.
     ///
+    /// - Parameter isFresh: Whether it must be of the link as it is now, not as it was seconds ago.
     /// - Throws: ``Rejection/linkMissing(counterparty:)``, or a decoding error when the link is not what the connector needs.
-    public func channel(_ kind: ChannelKind, in transaction: TenantTransaction) async throws -> ChannelAccess {
-        let access = try await access(Counterparty(kind), in: transaction) { [certificates] link, line in
+    public func channel(
+        _ kind: ChannelKind, in transaction: TenantTransaction, isFresh: Bool = false
+    ) async throws -> ChannelAccess {
+        let access = try await access(Counterparty(kind), in: transaction, isFresh: isFresh) {
+            [certificates] link, line in
             let terms = try JSONDecoder().decode(ChannelTerms.self, from: link)
             switch kind {
             case .weChatPay:
@@ -104,12 +108,12 @@ public final class Counterparties: Sendable {
     }
 
     private func access(
-        _ counterparty: Counterparty, in transaction: TenantTransaction,
+        _ counterparty: Counterparty, in transaction: TenantTransaction, isFresh: Bool = false,
         make: (_ link: Data, _ line: (_ url: String, [Transport.RateRule]) throws -> Outbound) throws -> Access
     ) async throws -> Access {
         let key = Key(tenant: transaction.tenantID, counterparty: counterparty)
         let now = ContinuousClock.now
-        if let entry = entries.withLock({ $0[key] }), now - entry.madeAt < Counterparties.lifetime {
+        if !isFresh, let entry = entries.withLock({ $0[key] }), now - entry.madeAt < Counterparties.lifetime {
             return entry.access
         }
         let link = Data(try await transaction.link(counterparty))

@@ -123,6 +123,7 @@ struct TenantLink: AsyncParsableCommand {
         try await withStore(options) { store in
             try await store.withTenant(tenant.id) { tx in
                 try await tx.setLink(counterparty, configuration: Array(bytes))
+                if counterparty == .weChatPay { try await tx.startRefreshing() }
                 try await tx.audit("link.set", on: counterparty.rawValue, by: .commandLine)
             }
         }

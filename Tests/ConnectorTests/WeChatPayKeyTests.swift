@@ -75,6 +75,38 @@ import Testing
         }
     }
 
+    @Test func `a list that cannot be had now is not given as if it were new`() async throws {
+        try await World.with { world in
+            let clock = TestClock()
+            let channel = try world.connector({ $0.platformKeys = [] }, clock: clock.now)
+            let first = try #require(await channel.refreshedCertificates())
+            #expect(
+                first.map(\.key.serial) == [try #require(world.link.platformKeys.first { !$0.isPublicKey }?.serial)])
+            try await world.fault("certificates", "drop", [.init("count", 9)])
+            // Within the minute it is new enough, and nobody asks.
+            #expect(await channel.refreshedCertificates() == first)
+            #expect(try await world.control("GET", "/faults")["faults"]?.array?.first?["count"]?.integer == 9)
+            clock.advance(.seconds(61))
+            #expect(await channel.refreshedCertificates() == nil)
+            try await world.control("DELETE", "/faults")
+            #expect(await channel.refreshedCertificates() == nil)
+            clock.advance(.seconds(61))
+            #expect(await channel.refreshedCertificates() == first)
+        }
+    }
+
+    @Test func `certificates are needed unless nothing but the public key is configured`() async throws {
+        try await World.with { world in
+            let kinds: [(isUsed: Bool, keep: @Sendable (WeChatPayLink.PlatformKey) -> Bool)] = [
+                (true, { _ in true }), (true, { !$0.isPublicKey }), (true, { _ in false }), (false, { $0.isPublicKey }),
+            ]
+            for (isUsed, keep) in kinds {
+                let channel = try world.connector { $0.platformKeys = $0.platformKeys.filter(keep) }
+                #expect(channel.usesCertificates == isUsed)
+            }
+        }
+    }
+
     @Test func `the public key and certificates work side by side for one platform`() async throws {
         try await World.with(registering: [.init("callbacks_signed_by", "certificate")]) { world in
             // Only the public key is configured; callbacks still come under a certificate.

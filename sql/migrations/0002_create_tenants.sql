@@ -48,6 +48,19 @@ CREATE TABLE link (
     PRIMARY KEY (tenant_id, counterparty)
 );
 
+-- What a counterparty signs with besides the keys of its link (平台证书), as it was downloaded.
+CREATE TABLE platform_certificate (
+    tenant_id uuid NOT NULL REFERENCES tenant (id),
+    counterparty text NOT NULL CHECK (counterparty IN ('wechat_pay', 'alipay', 'bank')),
+    serial text NOT NULL CHECK (length(serial) BETWEEN 1 AND 100),
+    pem text NOT NULL,
+    effective_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL CHECK (expires_at > effective_at),
+    -- When it was last on the counterparty's list, by the database's clock; those of the newest list count.
+    noted_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, counterparty, serial)
+);
+
 -- Working days of China, with make-up days; a date that is not here follows the week.
 CREATE TABLE calendar_day (
     date date PRIMARY KEY,
@@ -58,12 +71,16 @@ CREATE TABLE calendar_day (
 ALTER TABLE tenant ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE api_key ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE link ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE platform_certificate ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY tenant_own ON tenant TO custody_app
     USING (id = current_setting('app.tenant_id')::uuid) WITH CHECK (id = current_setting('app.tenant_id')::uuid);
 CREATE POLICY tenant_system ON tenant TO custody_system USING (true) WITH CHECK (true);
 CREATE POLICY api_key_system ON api_key TO custody_system USING (true) WITH CHECK (true);
 CREATE POLICY link_own ON link TO custody_app
+    USING (tenant_id = current_setting('app.tenant_id')::uuid)
+    WITH CHECK (tenant_id = current_setting('app.tenant_id')::uuid);
+CREATE POLICY platform_certificate_own ON platform_certificate TO custody_app
     USING (tenant_id = current_setting('app.tenant_id')::uuid)
     WITH CHECK (tenant_id = current_setting('app.tenant_id')::uuid);
 
@@ -73,6 +90,7 @@ GRANT SELECT, UPDATE (
 GRANT SELECT, INSERT, UPDATE ON tenant TO custody_system;
 GRANT SELECT, INSERT, UPDATE ON api_key TO custody_system;
 GRANT SELECT, INSERT, UPDATE ON link TO custody_app;
+GRANT SELECT, INSERT, UPDATE ON platform_certificate TO custody_app;
 GRANT SELECT ON calendar_day TO custody_app, custody_system;
 GRANT INSERT, UPDATE, DELETE ON calendar_day TO custody_system;
 

@@ -8,11 +8,13 @@ import Logging
 struct CallbackRoutes {
     let trail: RefusalTrail
     let logger: Logger
+    private let store: Store
     private let links: LinkCache
     /// Callbacks that arrive together share a commit.
     private let inbox: Batcher<NewCallback, Void>
 
     init(store: Store, trail: RefusalTrail, logger: Logger) {
+        self.store = store
         self.trail = trail
         self.logger = logger
         links = LinkCache(store: store)
@@ -52,6 +54,10 @@ struct CallbackRoutes {
                     "request_id": "\(call.requestID)", "tenant": "\(known.tenantID.text)",
                     "counterparty": "\(counterparty.rawValue)", "reason": "\(error)",
                 ])
+            if error as? WeChatPayCallback.Rejection == .signature(.unknownSerial) {
+                // A certificate may be new: WeChat repeats the callback, and then it is known.
+                try await store.withTenant(known.tenantID) { _ = try await $0.hastenRefreshing() }
+            }
             trail.note("refused.callback", on: "\(counterparty.rawValue): \(error)", of: known.tenantID, by: stranger)
             return CallbackRoutes.refusal(to: known.link)
         }

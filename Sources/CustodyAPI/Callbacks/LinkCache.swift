@@ -53,14 +53,16 @@ final class LinkCache: Sendable {
         }
         guard let tenantID else { return nil }
         let here = ContinuousClock.now
-        let bytes: Data
+        let (bytes, certificates): (Data, [PlatformCertificate])
         do {
-            bytes = Data(try await store.withTenant(tenantID) { try await $0.link(counterparty) })
+            (bytes, certificates) = try await store.withTenant(tenantID) { tx in
+                (Data(try await tx.link(counterparty)), try await tx.platformCertificates(of: counterparty))
+            }
         } catch Rejection.linkMissing {
             return nil
         }
         let entry = Entry(
-            tenantID: tenantID, link: try LinkCache.link(to: counterparty, bytes, at: now),
+            tenantID: tenantID, link: try LinkCache.link(to: counterparty, bytes, certificates, at: now),
             sources: try JSONDecoder().decode(Transport.Holder.self, from: bytes).transport.callbackSources,
             readAt: (now, here))
         entries.withLock { entries in
@@ -70,10 +72,19 @@ final class LinkCache: Sendable {
         return entry
     }
 
-    private static func link(to counterparty: Counterparty, _ bytes: Data, at now: Instant) throws -> Link {
+    private static func link(
+        to counterparty: Counterparty, _ bytes: Data, _ certificates: [PlatformCertificate], at now: Instant
+    ) throws -> Link {
         switch counterparty {
         case .weChatPay:
-            return .weChatPay(try? WeChatPayVerifier(try JSONDecoder().decode(WeChatPayLink.self, from: bytes)))
+            guard let link = try? JSONDecoder().decode(WeChatPayLink.self, from: bytes) else { return .weChatPay(nil) }
+            var verifier = try? WeChatPayVerifier(link)
+            if link.usesCertificates {
+                // What was downloaded was read then: it is readable.
+                try? verifier?.add(
+                    certificates.map { .init(key: .init(serial: $0.serial, pem: $0.pem), validity: $0.validity) })
+            }
+            return .weChatPay(verifier)
         case .alipay:
             let link = try JSONDecoder().decode(AlipayLink.self, from: bytes)
             return .alipay(link, try? AlipayKeys(link: link, now: now))

@@ -52,6 +52,8 @@ public enum JobKind: String, CaseIterable, Hashable, Sendable {
     case pollPayment = "poll_payment"
     /// Close what can no longer be paid; about a platform, for ever.
     case expireOrders = "expire_orders"
+    /// Download the certificates that a channel signs with; about a platform, every hour.
+    case refreshCertificates = "refresh_certificates"
     /// Send a refund to the channel; about a refund.
     case sendRefund = "send_refund"
 
@@ -72,12 +74,15 @@ public enum JobKind: String, CaseIterable, Hashable, Sendable {
             .registerRefund, .sendSplit, .sendWithdrawal:
             .instructions
         case .placePayment, .sendRefund: .payments
-        case .pollSubMerchant, .pollPayment, .expireOrders, .watchWithdrawal: .queries
+        case .pollSubMerchant, .pollPayment, .expireOrders, .refreshCertificates, .watchWithdrawal: .queries
         case .openDay, .fetchStatement: .statements
         case .reconcile: .reconciliation
         case .settle: .settlement
         }
     }
+
+    /// Whether a sandbox's test clock says when it is due; signatures and their keys live on real time instead.
+    public var followsTestClock: Bool { self != .refreshCertificates }
 }
 
 /// A job to be done: its kind, and what it is about. The row it names is the truth; the job is only a reminder.

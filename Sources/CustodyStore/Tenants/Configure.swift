@@ -94,6 +94,7 @@ extension TenantTransaction {
         let step = instant - now
         guard step >= .zero else { throw Rejection.clockMovesBackward }
         let microseconds = step.components.seconds * 1_000_000 + step.components.attoseconds / 1_000_000_000_000
+        let steady = JobKind.allCases.filter { !$0.followsTestClock }.map(\.rawValue)
         _ = try await rows([
             """
             UPDATE tenant SET clock_offset = clock_offset + \(microseconds) * interval '1 microsecond'
@@ -101,7 +102,11 @@ extension TenantTransaction {
             """,
             """
             UPDATE job_later SET due_at = due_at - \(microseconds) * interval '1 microsecond'
-             WHERE tenant_id = \(tenantID)
+             WHERE tenant_id = \(tenantID) AND kind <> ALL (\(steady))
+            """,
+            """
+            UPDATE job_later SET run_at = run_at + \(microseconds) * interval '1 microsecond'
+             WHERE tenant_id = \(tenantID) AND kind = ANY (\(steady))
             """,
         ])
     }

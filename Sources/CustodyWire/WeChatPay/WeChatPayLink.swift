@@ -128,6 +128,9 @@ extension WeChatPayLink {
     /// WeChat's public key (微信支付公钥), when one is configured; it is then what we tell WeChat to sign and seal with.
     public var publicKey: PlatformKey? { platformKeys.first { $0.isPublicKey } }
 
+    /// Whether WeChat may sign with certificates (平台证书): not when nothing but its public key is configured.
+    public var usesCertificates: Bool { platformKeys.isEmpty || platformKeys.contains { !$0.isPublicKey } }
+
     /// The same keys, for the payments of one sub-merchant.
     public func serving(_ subMchid: String, sharesProfit: Bool? = nil) -> WeChatPayLink {
         var link = self

@@ -34,6 +34,7 @@ struct DayJobs: Sendable {
             try await tx.foldBalances()
             try await tx.enqueue(JobRequest(.settle, date.iso), at: date.start + .seconds(14 * 3600))
             try await tx.startExpiring()
+            if linked.contains(.weChatPay) { try await tx.startRefreshing() }
             try await tx.adoptInstructions()
             let next = date.advanced(by: 1)
             try await tx.enqueue(JobRequest(.openDay, next.iso), at: next.start + DayJobs.begin)

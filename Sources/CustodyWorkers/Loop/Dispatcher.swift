@@ -8,6 +8,7 @@ struct Dispatcher: Sendable {
     let payments: PaymentJobs
     let callbacks: CallbackJobs
     let days: DayJobs
+    let certificates: CertificateJobs
     let store: Store
 
     /// Runs one job to one of its four fates, which the handler commits with its effects; without effects the worker ends it.
@@ -43,6 +44,7 @@ struct Dispatcher: Sendable {
             try await days.reconcile(job, channel, date)
         case .settle: try await days.settle(job)
         case .expireOrders: try await days.expireOrders(job)
+        case .refreshCertificates: try await certificates.refresh(job)
         }
         return .recorded
     }

@@ -57,7 +57,8 @@ public struct Worker: Service {
                 callbackURL: { channel, tenant in "\(base)/\(channel.rawValue)/\(try await tokens.token(of: tenant))" }
             ),
             callbacks: CallbackJobs(store: store, counterparties: counterparties),
-            days: DayJobs(store: store, counterparties: counterparties), store: store
+            days: DayJobs(store: store, counterparties: counterparties),
+            certificates: CertificateJobs(store: store, counterparties: counterparties), store: store
         )
         self.init(
             store: store, signals: signals, configuration: configuration, logger: logger,

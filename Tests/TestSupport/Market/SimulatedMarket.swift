@@ -40,7 +40,11 @@ public struct SimulatedMarket: Sendable {
     /// Runs a test in a market of its own.
     ///
     /// At the end nothing may be wrong with the books, and no job may be without a future.
-    public static func run(_ body: @Sendable (SimulatedMarket) async throws -> Void) async throws {
+    ///
+    /// - Parameter callbacksSignedBy: `public_key` or `certificate`: what WeChat Pay signs its callbacks with.
+    public static func run(
+        callbacksSignedBy: String = "public_key", _ body: @Sendable (SimulatedMarket) async throws -> Void
+    ) async throws {
         let bank = try BankSimulator(client: .shared)
         let weChat = try WeChatPaySimulator(client: .shared)
         let bankTap = Recorder { try await bank.boundPort() }
@@ -80,7 +84,8 @@ public struct SimulatedMarket: Sendable {
                     bankLink: try await openMarket(
                         bankDoor, base: "http://127.0.0.1:\(try await bankServer.boundPort())"),
                     weChatLink: try await openMerchant(
-                        weChatDoor, base: "http://127.0.0.1:\(try await weChatServer.boundPort())"))
+                        weChatDoor, base: "http://127.0.0.1:\(try await weChatServer.boundPort())",
+                        callbacksSignedBy: callbacksSignedBy))
                 inbox.state.withLock { $0.link = market.weChatLink }
                 try await market.link()
                 try await body(market)
@@ -106,7 +111,9 @@ public struct SimulatedMarket: Sendable {
         ]
     }
 
-    private static func openMerchant(_ control: String, base: String) async throws -> WeChatPayLink {
+    private static func openMerchant(
+        _ control: String, base: String, callbacksSignedBy: String
+    ) async throws -> WeChatPayLink {
         let keys = try SimulatedMarket.keys.get()
         let apiKey = "Test0nlyAPIv3KeyTest0nlyAPIv3Key"
         let answer = try await call(
@@ -114,7 +121,7 @@ public struct SimulatedMarket: Sendable {
             [
                 "mchid": .string(mchid), "appid": "wx8888888888888888", "api_v3_key": .string(apiKey),
                 "merchant_serial": "TEST0001", "merchant_public_key_pem": .string(keys.publicPEM),
-                "market_id": .string(marketID),
+                "market_id": .string(marketID), "callbacks_signed_by": .string(callbacksSignedBy),
             ])
         return WeChatPayLink(
             baseURL: base, mchid: mchid, appid: "wx8888888888888888", merchantSerial: "TEST0001",

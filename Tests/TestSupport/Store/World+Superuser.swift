@@ -101,6 +101,23 @@ extension World {
         ).count
     }
 
+    /// When the waiting job of a kind is due: by the tenant's clock, and by the database's.
+    public func dueTimes(_ kind: JobKind) async throws -> [(runAt: Instant, dueAt: Instant)] {
+        try await superuser(
+            "SELECT run_at, due_at FROM custody.job_later WHERE tenant_id = \(tenantID) AND kind = \(kind.rawValue)"
+        ).map { (try $0.get("run_at"), try $0.get("due_at")) }
+    }
+
+    /// Lets a platform's certificates, and what is planned for them, be so much older.
+    public func ageCertificates(by age: Duration) async throws {
+        let seconds = Int(age.components.seconds)
+        try await superuser(
+            """
+            UPDATE custody.platform_certificate SET noted_at = noted_at - make_interval(secs => \(seconds))
+             WHERE tenant_id = \(tenantID)
+            """)
+    }
+
     /// How many jobs are held by a worker.
     public func leasedJobs() async throws -> Int {
         try await superuser(

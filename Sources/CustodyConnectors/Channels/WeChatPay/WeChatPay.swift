@@ -39,13 +39,13 @@ public struct WeChatPay: Channel {
     /// WeChat Pay.
     public var kind: ChannelKind { .weChatPay }
 
-    /// All keys of WeChat's that count now: the configured ones, and the certificates, downloaded when it is time.
+    /// Whether WeChat may sign with certificates that are to be downloaded.
+    public var usesCertificates: Bool { link.usesCertificates }
+
+    /// WeChat's certificates, asked for now unless that was done within the minute; nil when they cannot be had.
     ///
-    /// For a process that verifies callbacks without calling out: what is given here may be kept in the link.
-    public func platformKeys() async -> [WeChatPayLink.PlatformKey] {
-        let downloaded = await exchange.currentCertificates().map(\.key)
-        return link.platformKeys + downloaded.filter { key in !link.platformKeys.contains { $0.serial == key.serial } }
-    }
+    /// For processes that verify callbacks without calling out: what is given here is to be kept for them.
+    public func refreshedCertificates() async -> [WeChatPayCertificate]? { await exchange.refreshedCertificates() }
 
     /// Verifies a callback with all keys there are: the configured ones and the downloaded certificates, renewed when it
     /// names one that is not known.

@@ -32,6 +32,9 @@ public actor WeChatPayCertificates {
     /// The certificates there are; none before the first download.
     func known(_ place: Place) -> [WeChatPayCertificate] { entries[place]?.certificates ?? [] }
 
+    /// When the list was downloaded; nil before the first download.
+    func downloadedAt(_ place: Place) -> Instant? { entries[place]?.downloadedAt }
+
     /// The certificates, asked for first when it is time to. Those who ask meanwhile wait for the same answer.
     ///
     /// - Parameters:

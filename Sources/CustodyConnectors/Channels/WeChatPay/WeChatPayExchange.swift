@@ -127,11 +127,14 @@ struct WeChatPayExchange: Sendable {
         }
     }
 
-    /// The certificates that count now, downloaded first when that is due.
-    func currentCertificates() async -> [WeChatPayCertificate] {
+    /// The certificates as WeChat listed them within the last minute; nil when it did not.
+    func refreshedCertificates() async -> [WeChatPayCertificate]? {
         let now = clock()
-        return await certificates.current(place, now: now, isUrgent: false) { await downloadCertificates() }
-            .filter { $0.validity.contains(now) }
+        let list = await certificates.current(place, now: now, isUrgent: true) { await downloadCertificates() }
+        guard let downloadedAt = await certificates.downloadedAt(place),
+            now < downloadedAt + WeChatPayCertificates.patience
+        else { return nil }
+        return list
     }
 
     /// All keys there are.
