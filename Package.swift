@@ -119,9 +119,13 @@ let package = Package(
             ["CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyWire", httpClient]
         ),
         // These run other people's software from .local/peers, which scripts/setup.sh installs.
-        tests(
-            "InteropTests",
-            ["CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyWire", "ShangMi", httpClient]
+        .testTarget(
+            name: "InteropTests",
+            dependencies: [
+                "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyWire", "ShangMi", httpClient,
+            ],
+            exclude: ["Peers", "Scripts"],
+            swiftSettings: strict
         ),
         tests("SimulatorTests", ["CustodySimulators", "CustodyWire", "CustodyDomain", httpClient]),
         tests(

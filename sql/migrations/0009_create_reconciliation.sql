@@ -12,8 +12,6 @@ CREATE TABLE statement (
     business_date date NOT NULL,
     file_name text NOT NULL,
     sha256 bytea NOT NULL CHECK (length(sha256) = 32),
-    -- The file as delivered.
-    body bytea NOT NULL,
     line_count bigint NOT NULL,
     amount_fen bigint NOT NULL,
     -- A corrected file replaces the one before.
@@ -24,12 +22,25 @@ CREATE TABLE statement (
 );
 CREATE UNIQUE INDEX statement_current ON statement (tenant_id, source, form, business_date) WHERE is_current;
 
+-- A statement's file as delivered, in parts of one mebibyte, so that nobody ever holds one whole.
+CREATE TABLE statement_part (
+    tenant_id uuid NOT NULL,
+    statement_id uuid NOT NULL,
+    part int NOT NULL CHECK (part >= 0),
+    bytes bytea NOT NULL,
+    PRIMARY KEY (tenant_id, statement_id, part),
+    FOREIGN KEY (tenant_id, statement_id) REFERENCES statement (tenant_id, id)
+);
+
 CREATE TABLE statement_line (
     tenant_id uuid NOT NULL,
     statement_id uuid NOT NULL,
     line_number int NOT NULL,
     kind text NOT NULL CHECK (
-        kind IN ('payment', 'refund', 'bank_receipt', 'bank_refund', 'withdrawal', 'withdrawal_return', 'balance')
+        kind IN (
+            'payment', 'refund', 'bank_receipt', 'bank_refund', 'withdrawal', 'withdrawal_return', 'balance',
+            'movement', 'split', 'settlement', 'bank_fee', 'card', 'stock'
+        )
     ),
     reference text NOT NULL,
     parent_reference text,
@@ -143,5 +154,11 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %I TO custody_app', t);
     END LOOP;
 END $$;
+
+ALTER TABLE statement_part ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY statement_part_own ON statement_part TO custody_app
+    USING (tenant_id = current_setting('app.tenant_id')::uuid)
+    WITH CHECK (tenant_id = current_setting('app.tenant_id')::uuid);
+GRANT SELECT, INSERT ON statement_part TO custody_app;
 
 RESET ROLE;

@@ -13,7 +13,7 @@ struct BenchStatements: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "statements", abstract: "Reading bills, against Python's gzip and csv over the same file.",
         discussion: """
-            Ours is all that an import does before the database: the file is read to its end and verified, then read again into \\
+            Ours is all that an import does before the database: the file is read to its end and verified, then read again into \
             COPY's binary rows; one core. Needs a superuser's --database-url of a database that may be filled for the import.
             """
     )
