@@ -37,7 +37,10 @@ struct BenchCallbacks: AsyncParsableCommand {
         let keys = try CWP1KeyPair()
         let (tenant, token) = try await prepare(deployment.store, platformKey: keys.publicPEM)
         let post = Post(port: deployment.port, token: token, signer: try RSASigner(pem: keys.privatePEM))
-        _ = post.send(try post.signed(2000, "warm", clients), over: clients)
+        let warm = post.send(try post.signed(2000, "warm", clients), over: clients)
+        guard warm.refused == 0 else {
+            throw DemoFailure(description: "\(warm.refused) callbacks were refused: \(warm.strangest ?? 0)")
+        }
         try await deployment.analyze()
         var (ours, yardstick): ([Double], [Double]) = ([], [])
         var (accepted, refused) = (2000, 0)

@@ -15,6 +15,8 @@ struct HTTPLoad: Sendable {
         var accepted = 0
         /// Answers that were not, and connections that ended without one.
         var refused = 0
+        /// A status that was not as it should be, for whoever looks for the cause; 0 is a connection that ended.
+        var strangest: Int?
         /// How long each took, in seconds.
         var latencies: [Double] = []
     }
@@ -69,7 +71,12 @@ struct HTTPLoad: Sendable {
                 lastHeard = .now
                 let time = (lastHeard - (step == nil ? lines[index].sentAt : lines[index].dueAt)).components
                 outcome.latencies.append(Double(time.seconds) + Double(time.attoseconds) / 1e18)
-                if status == accepted { outcome.accepted += 1 } else { outcome.refused += 1 }
+                if status == accepted {
+                    outcome.accepted += 1
+                } else {
+                    outcome.refused += 1
+                    outcome.strangest = status
+                }
                 lines[index].isWaiting = false
                 if let step { lines[index].dueAt += step }
                 if status == 0 || (step == nil && (lastHeard >= end || !ask(&lines[index]))) {
