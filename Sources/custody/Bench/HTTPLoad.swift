@@ -127,14 +127,14 @@ struct HTTPLoad: Sendable {
         line.filled += count
         return line.buffer.withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress, let head = find("\r\n\r\n", in: start, line.filled) else { return nil }
+            let status = bytes[9..<12].reduce(0) { $0 * 10 + Int($1 & 15) }
+            // It has no body, and says no length.
+            if status == 204 { return status }
             guard let field = find("ontent-length: ", in: start, head) ?? find("ontent-Length: ", in: start, head)
-            else {
-                return 0
-            }
+            else { return 0 }
             let length = bytes[(field + 15)..<head].prefix { $0 != UInt8(ascii: "\r") }
                 .reduce(0) { $0 * 10 + Int($1 & 15) }
-            guard line.filled >= head + 4 + length else { return nil }
-            return bytes[9..<12].reduce(0) { $0 * 10 + Int($1 & 15) }
+            return line.filled >= head + 4 + length ? status : nil
         }
     }
 
