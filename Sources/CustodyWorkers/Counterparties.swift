@@ -128,17 +128,3 @@ public final class Counterparties: Sendable {
         return access
     }
 }
-
-/// What a channel's link says beyond how it is reached.
-private struct ChannelTerms: Decodable {
-    let feeBasisPoints: Int?
-
-    enum CodingKeys: String, CodingKey { case feeBasisPoints = "fee_basis_points" }
-}
-
-/// What the custodian's link says beyond how it is reached.
-private struct CustodianTerms: Decodable {
-    let commissionAccount: String
-
-    enum CodingKeys: String, CodingKey { case commissionAccount = "commission_account" }
-}

@@ -43,10 +43,7 @@ struct DoctorWeChat: AsyncParsableCommand {
     @OptionGroup var link: LinkOptions
 
     func run() async throws {
-        try await LinkExamination.run(.weChatPay, link) { access, transaction in
-            let channel = try await access.channel(.weChatPay, in: transaction).channel
-            return { LinkExamination.Answer(await channel.queryPayment(serial: $0)) }
-        }
+        try await LinkExamination.run(.weChatPay, link)
     }
 }
 
@@ -59,10 +56,7 @@ struct DoctorAlipay: AsyncParsableCommand {
     @OptionGroup var link: LinkOptions
 
     func run() async throws {
-        try await LinkExamination.run(.alipay, link) { access, transaction in
-            let channel = try await access.channel(.alipay, in: transaction).channel
-            return { LinkExamination.Answer(await channel.queryPayment(serial: $0)) }
-        }
+        try await LinkExamination.run(.alipay, link)
     }
 }
 
@@ -91,6 +85,14 @@ struct LinkExamination {
     private let transport: Transport
     private let isSandbox: Bool
     private var findings: [Finding] = []
+
+    /// Looks at a platform's link to a channel and reports.
+    static func run(_ kind: ChannelKind, _ options: LinkOptions) async throws {
+        try await run(Counterparty(kind), options) { access, transaction in
+            let channel = try await access.channel(kind, in: transaction).channel
+            return { Answer(await channel.queryPayment(serial: $0)) }
+        }
+    }
 
     /// Looks at a platform's link and reports.
     static func run(

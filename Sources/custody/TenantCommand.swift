@@ -133,18 +133,6 @@ struct TenantLink: AsyncParsableCommand {
 
 /// Finds out before anything is stored whether a link is what its connector needs.
 enum LinkCheck {
-    private struct CustodianTerms: Decodable {
-        let commissionAccount: String
-
-        enum CodingKeys: String, CodingKey { case commissionAccount = "commission_account" }
-    }
-
-    private struct ChannelTerms: Decodable {
-        let feeBasisPoints: Int?
-
-        enum CodingKeys: String, CodingKey { case feeBasisPoints = "fee_basis_points" }
-    }
-
     static func check(_ bytes: [UInt8], for counterparty: Counterparty) throws {
         let decoder = JSONDecoder()
         _ = try decoder.decode(Transport.Holder.self, from: Data(bytes))

@@ -32,7 +32,7 @@ final class RefusalTrail: Sendable {
     ///   - action: `refused.` and the reason's code.
     ///   - tenant: Whose data was asked for; nil when that is not known.
     func note(_ action: String, on subject: String, of tenant: ID<Tenant>?, by principal: Principal) {
-        // Behind a proxy everybody has one origin: whom we know counts for himself.
+        // Behind a proxy that is not named as ours everybody has one origin: whom we know counts for himself.
         guard admits(tenant == nil ? principal.origin : "\(principal.origin) \(principal.name)") else { return }
         Task { [store, logger] in
             do {

@@ -1,3 +1,0 @@
-import Testing
-
-@Test func `WireTests placeholder`() { #expect(Bool(true)) }
