@@ -42,6 +42,10 @@ struct DemoPlatform: Sendable {
         let bankAccounts = try await linkBank(tenant, token, market, world, processes)
         try await linkWeChat(tenant, mchid, market, world, processes)
         try await linkAlipay(tenant, appID, market, world, processes)
+        // Fails when a link is not as it should be.
+        for counterparty in ["bank", "wechat", "alipay"] {
+            _ = try processes.run(["doctor", counterparty, "--tenant", tenant, "--json"])
+        }
         _ = try processes.run(["tenant", "terms", "--tenant", tenant, "--days", "1"])
         return DemoPlatform(
             name: name, tenant: tenant, key: key, market: market, mchid: mchid, appID: appID,
