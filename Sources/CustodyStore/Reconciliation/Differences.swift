@@ -41,9 +41,11 @@ extension TenantTransaction {
     ///
     /// A line whose payment is known under another day is no difference here: it settles what that day left open.
     ///
-    /// - Parameter feeBasisPoints: The agreed fee; nil leaves fees unchecked.
+    /// - Parameters:
+    ///   - bankFile: nil when the custodian has none.
+    ///   - feeBasisPoints: The agreed fee; nil leaves fees unchecked.
     func paymentDifferences(
-        _ channel: ChannelKind, on date: BusinessDate, statement: ID<Statement>, bankFile: ID<Statement>,
+        _ channel: ChannelKind, on date: BusinessDate, statement: ID<Statement>, bankFile: ID<Statement>?,
         feeBasisPoints: Int?
     ) async throws -> [Difference] {
         try await rows(
@@ -62,7 +64,7 @@ extension TenantTransaction {
             ), bank AS (
                 SELECT details ->> 'channelOrderNo' AS number, sum(amount_fen)::bigint AS amount_fen
                   FROM statement_line
-                 WHERE tenant_id = \(tenantID) AND statement_id = \(bankFile) AND kind = 'bank_receipt'
+                 WHERE tenant_id = \(tenantID) AND statement_id = \(bankFile)::uuid AND kind = 'bank_receipt'
                    AND details ->> 'channel' = \(channel.bankName)
                  GROUP BY 1
             ), matched AS (
@@ -92,7 +94,7 @@ extension TenantTransaction {
               FROM matched WHERE our_fen IS NOT NULL AND listed AND due_fee <> fee_fen
             UNION ALL
             SELECT 'bank_missing', reference, id, NULL, our_fen, their_fen, NULL, 0
-              FROM matched WHERE our_fen IS NOT NULL AND listed AND bank_fen IS NULL
+              FROM matched WHERE our_fen IS NOT NULL AND listed AND bank_fen IS NULL AND \(bankFile)::uuid IS NOT NULL
             UNION ALL
             SELECT 'bank_amount', reference, id, NULL, our_fen, their_fen, bank_fen, 0
               FROM matched WHERE our_fen = their_fen AND bank_fen <> our_fen

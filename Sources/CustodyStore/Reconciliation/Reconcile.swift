@@ -46,6 +46,23 @@ public enum ReconciliationOutcome: Hashable, Sendable {
     case waiting(for: [String])
 }
 
+/// What a custodian lets us hold against a channel's statement.
+public struct CustodianEvidence: Hashable, Sendable {
+    /// Whether it has a file of the receipts it was credited for (`PAY`).
+    public let hasReceiptsFile: Bool
+    /// Whether the channel's lump comes to it from outside, and is told of.
+    public let receivesLumps: Bool
+
+    /// Makes a description.
+    public init(hasReceiptsFile: Bool, receivesLumps: Bool) {
+        self.hasReceiptsFile = hasReceiptsFile
+        self.receivesLumps = receivesLumps
+    }
+
+    /// A bank's: both.
+    public static let bank = CustodianEvidence(hasReceiptsFile: true, receivesLumps: true)
+}
+
 extension TenantTransaction {
     /// Matches a channel's day three ways: our receipts, the channel's statement, the bank's file and its credit.
     ///
@@ -54,26 +71,29 @@ extension TenantTransaction {
     /// only what changed.
     ///
     /// - Parameters:
+    ///   - evidence: What the custodian has; what it has not is neither waited for nor a difference.
     ///   - feeBasisPoints: The agreed fee; nil leaves fees unchecked.
     ///   - withoutCreditAfter: From when on a lump that has not arrived is a discrepancy, not something to wait for.
     public func reconcile(
-        _ channel: ChannelKind, on date: BusinessDate, feeBasisPoints: Int?, withoutCreditAfter deadline: Instant
+        _ channel: ChannelKind, on date: BusinessDate, evidence: CustodianEvidence = .bank, feeBasisPoints: Int?,
+        withoutCreditAfter deadline: Instant
     ) async throws -> ReconciliationOutcome {
         let source: StatementSource = channel == .weChatPay ? .weChatPay : .alipay
         let statement = try await currentStatement(source, form: "trade", on: date)
-        let bankFile = try await currentStatement(.bank, form: "PAY", on: date)
-        guard let statement, let bankFile else {
+        let bankFile = evidence.hasReceiptsFile ? try await currentStatement(.bank, form: "PAY", on: date) : nil
+        let lacksBankFile = evidence.hasReceiptsFile && bankFile == nil
+        guard let statement, !lacksBankFile else {
             return .waiting(
-                for: [statement == nil ? source.rawValue : nil, bankFile == nil ? "bank PAY" : nil].compactMap(\.self))
+                for: [statement == nil ? source.rawValue : nil, lacksBankFile ? "bank PAY" : nil].compactMap(\.self))
         }
         let totals = try await totals(of: statement.id)
-        let credit = try await credited(channel, on: date)
+        let credit = evidence.receivesLumps ? try await credited(channel, on: date) : totals.net
         if credit == nil, totals.net != .zero, now < deadline { return .waiting(for: ["bank credit"]) }
 
         let id = try await openReconciliation(channel, date)
         try await settleEarlierDays(channel, date, statement.id)
         var differences = try await paymentDifferences(
-            channel, on: date, statement: statement.id, bankFile: bankFile.id, feeBasisPoints: feeBasisPoints
+            channel, on: date, statement: statement.id, bankFile: bankFile?.id, feeBasisPoints: feeBasisPoints
         )
         differences += try await refundDifferences(channel, on: date, statement: statement.id)
         if (credit ?? .zero) != totals.net {

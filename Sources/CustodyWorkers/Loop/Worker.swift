@@ -1,5 +1,7 @@
 import CustodyDomain
 import CustodyStore
+import CustodyWire
+import Foundation
 import Logging
 import ServiceLifecycle
 
@@ -22,6 +24,8 @@ public struct Worker: Service {
         public var pollInterval = Duration.milliseconds(250)
         /// Where channels call back: `<base>/<channel>/<token>`.
         public var callbackBaseURL = "http://127.0.0.1:8080/callbacks"
+        /// Where fetched files lie while they are read.
+        public var spool = Spool(directory: "\(NSTemporaryDirectory())/custody-spool-\(getuid())")
 
         /// The defaults.
         public init() {}
@@ -58,6 +62,7 @@ public struct Worker: Service {
             ),
             callbacks: CallbackJobs(store: store, counterparties: counterparties),
             days: DayJobs(store: store, counterparties: counterparties),
+            statements: StatementJobs(store: store, counterparties: counterparties, spool: configuration.spool),
             certificates: CertificateJobs(store: store, counterparties: counterparties), store: store
         )
         self.init(
