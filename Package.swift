@@ -104,7 +104,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire", "Postgres",
-                httpClient, logging,
+                crypto, httpClient, logging,
             ],
             path: "Tests/TestSupport",
             swiftSettings: strict
@@ -143,7 +143,7 @@ let package = Package(
             ]
         ),
         // These run the built executable: they find it beside themselves.
-        tests("EndToEndTests", ["CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", "TestSupport"]),
+        tests("EndToEndTests", ["CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", "TestSupport", crypto]),
         tests("TidyTests", []),
     ]
 )
