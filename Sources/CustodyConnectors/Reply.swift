@@ -80,6 +80,11 @@ public struct Doubt: Error, Hashable, Sendable {
     }
 }
 
+extension Doubt {
+    /// A message whose signature is good, about another merchant than ours.
+    public static let anotherMerchant = Doubt(.malformedAnswer, "about another merchant")
+}
+
 /// What a counterparty's code means, in the words that callers act on; each connector has one table from codes to these.
 enum CodeMeaning: Hashable {
     /// They refused.
