@@ -12,8 +12,7 @@ import UnixSignals
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer platforms, channels, the bank, admins and monitoring over HTTP.",
-        discussion:
-            "Every option has an environment variable of its name with CUSTODY_ before it, and a setting in the file."
+        discussion: Settings.discussion
     )
 
     @OptionGroup var settings: Settings
@@ -40,13 +39,16 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Proxies of ours whose X-Forwarded-For is believed: addresses or ranges, comma between.")
     var trustedProxies: String?
 
-    @Option(help: "The directory of the migration files, to know whether the database is current.")
+    @Option(
+        help:
+            "The directory of the migration files, by default ./sql/migrations, to know whether the database is current."
+    )
     var migrations: String?
 
-    @Option(help: "The file with the API's contract.")
+    @Option(help: "The file with the API's contract, by default ./openapi.yaml.")
     var contract: String?
 
-    @Option(help: "Connections to the database, per role.")
+    @Option(help: "Connections to the database, by default 12, and half as many for the system's role.")
     var connections: Int?
 
     func run() async throws {
@@ -57,7 +59,7 @@ struct Serve: AsyncParsableCommand {
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
         let store = try options.open(
-            connections: try Settings.value(connections, "connections", default: 12), logger: logger)
+            connections: try Settings.count(connections, "connections", default: 12), logger: logger)
         let server = try APIServer(store: store, configuration: configuration, metrics: metrics, logger: logger)
         let group = ServiceGroup(
             configuration: .init(services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

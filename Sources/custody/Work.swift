@@ -13,26 +13,31 @@ import UnixSignals
 /// Runs a worker process.
 struct Work: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Do what is queued: talk to channels and bank, read statements, match days, settle."
+        abstract: "Do what is queued: talk to channels and bank, read statements, match days, settle.",
+        discussion: Settings.discussion
     )
 
     @OptionGroup var settings: Settings
     @OptionGroup var options: StoreOptions
 
-    @Option(help: "Where /healthz, /readyz and /metrics are: host:port; port 0 takes a free one.")
+    @Option(
+        help: "Where /healthz, /readyz and /metrics are: host:port, by default 127.0.0.1:0; port 0 takes a free one.")
     var operationsListen: ListenAddress?
 
-    @Option(help: "The directory of the migration files, to know whether the database is current.")
+    @Option(
+        help:
+            "The directory of the migration files, by default ./sql/migrations, to know whether the database is current."
+    )
     var migrations: String?
 
-    @Option(help: "Where channels call back, without the slash at the end (CUSTODY_CALLBACK_BASE_URL).")
+    @Option(help: "Where channels call back, without the slash at the end.")
     var callbackBaseURL: String?
 
-    @Option(help: "Jobs done at once, per queue.")
-    var concurrency = 16
+    @Option(help: "Jobs done at once, per queue, by default 16.")
+    var concurrency: Int?
 
-    @Option(help: "Connections to the database.")
-    var connections = 12
+    @Option(help: "Connections to the database, by default 12, and half as many for the system's role.")
+    var connections: Int?
 
     func run() async throws {
         try settings.load()
@@ -40,14 +45,20 @@ struct Work: AsyncParsableCommand {
         let logger = Logger(label: "custody.work")
         let metrics = PrometheusRegistry()
         MetricsSystem.bootstrap(metrics)
+        let connections = try Settings.count(connections, "connections", default: 12)
         let store = try options.open(connections: connections, logger: logger)
         let lines = OutboundLines()
         var configuration = Worker.Configuration()
-        configuration.concurrency = concurrency
-        let environment = ProcessInfo.processInfo.environment
-        if let base = callbackBaseURL ?? environment["CUSTODY_CALLBACK_BASE_URL"] {
+        configuration.concurrency = try Settings.count(concurrency, "concurrency", default: 16)
+        if let base = callbackBaseURL ?? Settings.environment("callback_base_url") {
             configuration.callbackBaseURL = base
         }
+        logger.notice(
+            "working",
+            metadata: [
+                "callback_base_url": "\(configuration.callbackBaseURL)", "concurrency": "\(configuration.concurrency)",
+                "connections": "\(connections)",
+            ])
         let listener = try options.listener(logger: logger)
         let worker = Worker(
             store: store, signals: { Store.jobSignals(from: listener) },

@@ -47,7 +47,9 @@ struct CallbackRoutes {
         do {
             message = try verified(call, known.link, at: now)
             // What is longer than any of theirs has no room in the index that keeps repeats out.
-            guard message.id.utf8.count <= 512, message.kind.utf8.count <= 128 else { throw CallbackRefusal.malformedBody }
+            guard message.id.utf8.count <= 512, message.kind.utf8.count <= 128 else {
+                throw CallbackRefusal.malformedBody
+            }
         } catch {
             // A closed list of words; the message itself is not to be logged.
             guard let refusal = CallbackRefusal(error) else { throw error }
@@ -62,7 +64,8 @@ struct CallbackRoutes {
                 try await store.withTenant(known.tenantID) { _ = try await $0.hastenRefreshing() }
             }
             trail.note(
-                "refused.callback", on: "\(counterparty.rawValue): \(refusal.rawValue)", of: known.tenantID, by: stranger)
+                "refused.callback", on: "\(counterparty.rawValue): \(refusal.rawValue)", of: known.tenantID,
+                by: stranger)
             return CallbackRoutes.refusal(to: known.link)
         }
         try await inbox.add(
