@@ -53,7 +53,9 @@ struct CallbackJobs: Sendable {
             case .waiting, .absent: return .processing
             }
         case .refund(let serial, let paymentSerial, let known):
-            guard let refund = try await tx.refund(serial: serial) else { return .unknownRefund }
+            guard let id = try await tx.refund(serial: serial)?.id else { return .unknownRefund }
+            // Of two callbacks about it the second finds what the first did.
+            let refund = try await tx.refund(id, locked: true)
             let payment = try await tx.payment(refund.paymentID)
             guard payment.channel == kind else { return .unknownRefund }
             guard payment.serial == paymentSerial else { return .anotherPayment }

@@ -97,8 +97,8 @@ import TestSupport
                 (
                     "stale",
                     [
-                        try hand.letter(credit, to: door.path, age: .seconds(301)),
-                        try hand.letter(credit, to: door.path, age: .seconds(-301)),
+                        try hand.letter(credit, to: door.path, age: .seconds(400)),
+                        try hand.letter(credit, to: door.path, age: .seconds(-400)),
                     ]
                 ),
                 ("wrong serial", [headers(["X-Cust-Serial": "B2"])]),

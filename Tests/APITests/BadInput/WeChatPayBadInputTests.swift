@@ -124,7 +124,7 @@ import TestSupport
                     "re-encoded",
                     [Array(spaced.utf8), turned, body + [0x0A]].map { Letter(headers: good.headers, body: $0) }
                 ),
-                ("stale", [try hand.letter(body, age: 301), try hand.letter(body, age: -301)]),
+                ("stale", [try hand.letter(body, age: 400), try hand.letter(body, age: -400)]),
                 ("wrong serial", [try hand.letter(body, serial: "PUB_KEY_ID_2"), try hand.letter(body, serial: "00")]),
                 ("SIGNTEST probe", [probe]), ("unsigned", [unsigned, otherType, Letter(body: body)]),
                 ("HTML instead of JSON", [try hand.letter(html)]), ("empty body", [try hand.letter([])]),
