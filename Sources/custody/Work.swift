@@ -50,20 +50,20 @@ struct Work: AsyncParsableCommand {
         let lines = OutboundLines()
         var configuration = Worker.Configuration()
         configuration.concurrency = try Settings.count(concurrency, "concurrency", default: 16)
-        if let base = callbackBaseURL ?? Settings.environment("callback_base_url") {
-            configuration.callbackBaseURL = base
-        }
+        let base =
+            callbackBaseURL ?? Settings.environment("callback_base_url") ?? Counterparties.localCallbackBaseURL
         logger.notice(
             "working",
             metadata: [
-                "callback_base_url": "\(configuration.callbackBaseURL)", "concurrency": "\(configuration.concurrency)",
+                "callback_base_url": "\(base)", "concurrency": "\(configuration.concurrency)",
                 "connections": "\(connections)",
             ])
         let listener = try options.listener(logger: logger)
         let worker = Worker(
             store: store, signals: { Store.jobSignals(from: listener) },
-            counterparties: Counterparties(lines: lines), configuration: configuration,
-            logger: logger
+            counterparties: Counterparties(
+                lines: lines, callbackBaseURL: base),
+            configuration: configuration, logger: logger
         )
         let address = try Settings.value(
             operationsListen, "operations_listen", default: ListenAddress(host: "127.0.0.1", port: 0)

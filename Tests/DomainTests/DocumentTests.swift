@@ -115,7 +115,7 @@ struct DocumentTests {
             #expect(tests.contains(cells[4]), "\(line)")
         }
         // What comes of good callbacks, and need not be here.
-        let good: Set = ["refunded", "second_for_order", "processing", "closed", "asked"]
+        let good: Set = ["refunded", "second_for_order", "processing", "closed", "asked", "kept"]
         #expect(refusals.union(results).subtracting(good).subtracting(named) == [])
     }
 

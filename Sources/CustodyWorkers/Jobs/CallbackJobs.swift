@@ -41,23 +41,16 @@ struct CallbackJobs: Sendable {
         switch try access.channel.notice(in: callback.body) {
         case .payment(let serial, let merchantNumber, let known):
             guard merchantNumber == access.merchantNumber else { return .anotherMerchant }
-            guard let payment = try await tx.payment(serial: serial), payment.channel == kind else {
+            guard let payment = try await tx.payment(serial: serial), payment.collector == Counterparty(kind) else {
                 return .unknownPayment
             }
-            switch known.state {
-            case .succeeded: return try await PaymentJobs.book(known, payment, tx)
-            case .closed:
-                try await tx.closePayment(payment.id)
-                try await tx.expireOrder(payment.orderID)
-                return .closed
-            case .waiting, .absent: return .processing
-            }
+            return try await note(known, of: payment, tx)
         case .refund(let serial, let paymentSerial, let known):
             guard let id = try await tx.refund(serial: serial)?.id else { return .unknownRefund }
             // Of two callbacks about it the second finds what the first did.
             let refund = try await tx.refund(id, locked: true)
             let payment = try await tx.payment(refund.paymentID)
-            guard payment.channel == kind else { return .unknownRefund }
+            guard payment.collector == Counterparty(kind) else { return .unknownRefund }
             guard payment.serial == paymentSerial else { return .anotherPayment }
             guard known.amount == nil || known.amount == refund.amount else { return .amountDiffers }
             guard refund.state == .requested || refund.state == .processing else { return .known }
@@ -74,7 +67,24 @@ struct CallbackJobs: Sendable {
         }
     }
 
-    /// A bank's notification is a hint: the job that it wakes asks again before money moves. A credit is final.
+    private func note(
+        _ known: ChannelPayment, of payment: PaymentRecord, _ tx: TenantTransaction
+    ) async throws -> CallbackResult {
+        switch known.state {
+        case .succeeded:
+            // What is not said cannot be compared; the question that follows the payment anyway is answered whole.
+            guard known.amount != nil else { return .incomplete }
+            return try await PaymentJobs.book(known, payment, tx)
+        case .closed:
+            try await tx.closePayment(payment.id)
+            try await tx.expireOrder(payment.orderID)
+            return .closed
+        case .waiting, .absent: return .processing
+        }
+    }
+
+    /// A custodian's notification is a hint: the job that it wakes asks again before money moves. What came in is final: a
+    /// buyer's payment where it collects, and a credit.
     private func bank(_ callback: CallbackRecord, _ tx: TenantTransaction) async throws -> CallbackResult {
         let access = try await counterparties.custodian(in: tx)
         switch try access.custodian.notice(in: callback.body) {
@@ -109,7 +119,27 @@ struct CallbackJobs: Sendable {
             return CallbackResult(outcome)
         case .deposit(let number, let amount, let bankDate):
             return CallbackResult(try await tx.bookDeposit(number: number, amount: amount, bankDate: bankDate))
-        case .signedSubMerchant, .collection, .suspense, .batch, .file, .other: return .kept
+        case .collection(let number, let collection):
+            guard let payment = try await tx.payment(serial: number), payment.collector == .bank else {
+                return .unknownPayment
+            }
+            return try await note(ChannelPayment(collection), of: payment, tx)
+        case .signedSubMerchant(let signed): return try await note(signed, tx)
+        case .suspense, .batch, .file, .other: return .kept
+        }
+    }
+
+    /// A custodian that signs merchants itself tells of them.
+    private func note(_ signed: SignedSubMerchant, _ tx: TenantTransaction) async throws -> CallbackResult {
+        let note = try await tx.noteSigned(
+            SignedMerchant(
+                account: signed.merchantNumber, number: signed.number, name: signed.name,
+                certificateNumber: signed.certificateNumber, hasLeft: signed.change == .removed))
+        switch note {
+        case .opened: return .booked
+        case .changed: return .known
+        case .closed: return .closed
+        case .unknown: return .unknownSubMerchant
         }
     }
 

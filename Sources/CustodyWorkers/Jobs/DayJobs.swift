@@ -21,11 +21,8 @@ struct DayJobs: Sendable {
         try await store.withTenant(job.tenantID) { tx in
             let yesterday = date.advanced(by: -1).iso
             let linked = try await tx.linkedCounterparties()
-            var requests: [JobRequest] = []
-            if linked.contains(.weChatPay) {
-                requests.append(JobRequest(.fetchStatement, "wechat_pay/trade/\(yesterday)"))
-            }
-            if linked.contains(.alipay) { requests.append(JobRequest(.fetchStatement, "alipay/trade/\(yesterday)")) }
+            let payable = try await tx.payableChannels()
+            var requests = payable.map { JobRequest(.fetchStatement, "\($0.rawValue)/trade/\(yesterday)") }
             if linked.contains(.bank) {
                 requests += CustodianFileKind.allCases.map {
                     JobRequest(.fetchStatement, "bank/\($0.rawValue)/\(yesterday)")
@@ -36,7 +33,7 @@ struct DayJobs: Sendable {
             try await tx.foldBalances()
             try await tx.enqueue(JobRequest(.settle, date.iso), at: date.start + .seconds(14 * 3600))
             try await tx.startExpiring()
-            if linked.contains(.weChatPay) { try await tx.startRefreshing() }
+            if payable.contains(.weChatPay) { try await tx.startRefreshing() }
             try await tx.adoptInstructions()
             let next = date.advanced(by: 1)
             try await tx.enqueue(JobRequest(.openDay, next.iso), at: next.start + DayJobs.begin)
@@ -56,9 +53,10 @@ struct DayJobs: Sendable {
             reply = await access.custodian.file(kind, of: subject.date, serial: "F\(job.id.text.suffix(26))")
         case .weChatPay, .alipay:
             let kind: ChannelKind = subject.source == .alipay ? .alipay : .weChatPay
-            let access = try await store.withTenant(job.tenantID) { tx in try await counterparties.channel(kind, in: tx)
+            let channel = try await store.withTenant(job.tenantID) { tx in
+                try await counterparties.channel(kind, through: try await tx.collector(of: kind), in: tx)
             }
-            reply = await access.channel.tradeBill(of: subject.date)
+            reply = await channel.tradeBill(of: subject.date)
         }
         guard case .answered(let answer) = reply, answer != .notReady else {
             return try await store.withTenant(job.tenantID) { tx in
@@ -84,9 +82,13 @@ struct DayJobs: Sendable {
     /// Matches a channel's day; waits while a statement or the bank's credit is still to come.
     func reconcile(_ job: ClaimedJob, _ channel: ChannelKind, _ date: BusinessDate) async throws {
         try await store.withTenant(job.tenantID) { tx in
-            let access = try await counterparties.channel(channel, in: tx)
+            let isCollectedByCustodian = try await tx.collector(of: channel) == .bank
+            let fee =
+                isCollectedByCustodian
+                ? try await counterparties.custodian(in: tx).feeBasisPoints
+                : try await counterparties.channel(channel, in: tx).feeBasisPoints
             let outcome = try await tx.reconcile(
-                channel, on: date, feeBasisPoints: access.feeBasisPoints,
+                channel, on: date, feeBasisPoints: fee,
                 withoutCreditAfter: date.advanced(by: 1).start + .seconds(12 * 3600)
             )
             switch outcome {

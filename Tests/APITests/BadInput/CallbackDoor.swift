@@ -32,12 +32,12 @@ struct CallbackDoor: Sendable {
     ///
     /// - Parameter link: How the platform is linked to the counterparty.
     static func open(
-        _ counterparty: Counterparty, link: [UInt8],
+        _ counterparty: Counterparty, link: [UInt8], role: CustodianRole = CustodianRole(),
         _ body: @Sendable (CallbackDoor) async throws -> Void
     ) async throws {
         try await TestStore.withFresh { test in
             let world = try await test.world()
-            try await world.run { try await $0.setLink(counterparty, configuration: link) }
+            try await world.run { try await $0.setLink(counterparty, configuration: link, role: role) }
             try await APIBench.run(configuration: APIBench.configuration(), world: world) { bench in
                 try await withWorker(test) {
                     try await body(
@@ -65,7 +65,7 @@ struct CallbackDoor: Sendable {
         let lines = OutboundLines()
         let worker = Worker(
             store: test.store, signals: { Store.jobSignals(from: listener) },
-            counterparties: Counterparties(lines: lines),
+            counterparties: Counterparties(lines: lines, callbackBaseURL: "http://127.0.0.1:9/callbacks"),
             configuration: configuration, logger: APIBench.quiet)
         let group = ServiceGroup(services: [worker], logger: APIBench.quiet)
         let working = Task { try await group.run() }
