@@ -1,4 +1,5 @@
 import ArgumentParser
+import CustodyAPI
 import Foundation
 import Yams
 
@@ -75,6 +76,14 @@ struct Settings: ParsableArguments {
         let count = try value(flag, name, default: fallback)
         guard count > 0 else { throw refusal("the setting \(name) is not what it has to be") }
         return count
+    }
+
+    /// A setting that says where to listen.
+    static func address(
+        _ flag: ListenAddress?, _ name: String, _ host: String, _ port: Int
+    ) throws -> APIConfiguration.Address {
+        let found = try value(flag, name, default: ListenAddress(host: host, port: port))
+        return APIConfiguration.Address(host: found.host, port: found.port)
     }
 
     /// Says on standard error what is wrong with the configuration.

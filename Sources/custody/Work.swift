@@ -1,5 +1,4 @@
 import ArgumentParser
-import CoreMetrics
 import CustodyAPI
 import CustodyConnectors
 import CustodyDomain
@@ -17,18 +16,7 @@ struct Work: AsyncParsableCommand {
         discussion: Settings.discussion
     )
 
-    @OptionGroup var settings: Settings
-    @OptionGroup var options: StoreOptions
-
-    @Option(
-        help: "Where /healthz, /readyz and /metrics are: host:port, by default 127.0.0.1:0; port 0 takes a free one.")
-    var operationsListen: ListenAddress?
-
-    @Option(
-        help:
-            "The directory of the migration files, by default ./sql/migrations, to know whether the database is current."
-    )
-    var migrations: String?
+    @OptionGroup var process: ProcessOptions
 
     @Option(help: "Where channels call back, without the slash at the end.")
     var callbackBaseURL: String?
@@ -36,17 +24,10 @@ struct Work: AsyncParsableCommand {
     @Option(help: "Jobs done at once, per queue, by default 16.")
     var concurrency: Int?
 
-    @Option(help: "Connections to the database, by default 12, and half as many for the system's role.")
-    var connections: Int?
-
     func run() async throws {
-        try settings.load()
-        JSONLogHandler.bootstrap()
-        let logger = Logger(label: "custody.work")
-        let metrics = PrometheusRegistry()
-        MetricsSystem.bootstrap(metrics)
-        let connections = try Settings.count(connections, "connections", default: 12)
-        let store = try options.open(connections: connections, logger: logger)
+        let (logger, metrics) = try process.begin("custody.work")
+        let connections = try process.connectionCount()
+        let store = try process.options.open(connections: connections, logger: logger)
         let lines = OutboundLines()
         var configuration = Worker.Configuration()
         configuration.concurrency = try Settings.count(concurrency, "concurrency", default: 16)
@@ -58,20 +39,15 @@ struct Work: AsyncParsableCommand {
                 "callback_base_url": "\(base)", "concurrency": "\(configuration.concurrency)",
                 "connections": "\(connections)",
             ])
-        let listener = try options.listener(logger: logger)
+        let listener = try process.options.listener(logger: logger)
         let worker = Worker(
             store: store, signals: { Store.jobSignals(from: listener) },
-            counterparties: Counterparties(
-                lines: lines, callbackBaseURL: base),
+            counterparties: Counterparties(lines: lines, callbackBaseURL: base),
             configuration: configuration, logger: logger
         )
-        let address = try Settings.value(
-            operationsListen, "operations_listen", default: ListenAddress(host: "127.0.0.1", port: 0)
-        )
-        let directory = try Settings.value(migrations, "migrations", default: "./sql/migrations")
         let operations = try OperationsServer(
-            store: store, address: .init(host: address.host, port: address.port),
-            migration: try Migrator(directory: directory).migrations.count, metrics: metrics, logger: logger
+            store: store, address: try process.operationsAddress(default: "127.0.0.1", 0),
+            migration: try process.migrationCount(), metrics: metrics, logger: logger
         )
         let group = ServiceGroup(
             configuration: .init(

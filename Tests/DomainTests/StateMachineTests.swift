@@ -8,7 +8,7 @@ import Testing
     private static func stored(_ table: String) throws -> [String] {
         let sql = try Document.sources("sql/migrations", ending: ".sql").joined(separator: "\n")
         let body = try #require(
-            sql.components(separatedBy: "CREATE TABLE \(table) (").dropFirst().first?.components(separatedBy: "\n)")
+            sql.components(separatedBy: " TABLE \(table) (").dropFirst().first?.components(separatedBy: "\n)")
                 .first)
         let check = try #require(
             body.firstMatch(of: #/\n    state text[^\n]*?CHECK \(\s*state IN \(([^)]*)\)/#), "\(table)")
