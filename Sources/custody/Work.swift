@@ -3,6 +3,7 @@ import CustodyAPI
 import CustodyConnectors
 import CustodyDomain
 import CustodyStore
+import CustodyWire
 import CustodyWorkers
 import Foundation
 import Logging
@@ -24,6 +25,13 @@ struct Work: AsyncParsableCommand {
     @Option(help: "Jobs done at once, per queue, by default 16.")
     var concurrency: Int?
 
+    @Option(
+        help: "The directory for statements that are being fetched, private to the worker.")
+    var spoolDirectory: String?
+
+    @Option(help: "How many bytes a fetched statement may have as delivered.")
+    var spoolLimit: Int?
+
     func run() async throws {
         let (logger, metrics) = try process.begin("custody.work")
         let connections = try process.connectionCount()
@@ -31,6 +39,9 @@ struct Work: AsyncParsableCommand {
         let lines = OutboundLines()
         var configuration = Worker.Configuration()
         configuration.concurrency = try Settings.count(concurrency, "concurrency", default: 16)
+        configuration.spool = Spool(
+            directory: try Settings.value(spoolDirectory, "spool_directory", default: configuration.spool.directory),
+            limit: try Settings.count(spoolLimit, "spool_limit", default: configuration.spool.limit))
         let base =
             callbackBaseURL ?? Settings.environment("callback_base_url") ?? Counterparties.localCallbackBaseURL
         logger.notice(
