@@ -116,6 +116,34 @@ struct InstructionTests {
         #expect(try await stranger.run { try await $0.replay(claim) } == nil)
     }
 
+    @Test func `the answer to an admin is forgotten after 30 days of real time`() async throws {
+        try await TestStore.withFresh { test in
+            let world = try await test.world()
+            func claim(_ key: String) -> IdempotencyClaim {
+                IdempotencyClaim(key: key, route: "POST /admin/x", bodyHash: [1])
+            }
+            let response = StoredResponse(status: 200, body: [1])
+            for key in ["old 1", "old 2", "old 3", "young"] {
+                try await test.store.withSystem { try await $0.remember(response, for: claim(key)) }
+            }
+            // A platform's test clock has no say in it.
+            try await world.run { try await $0.setClock(to: $0.now + .seconds(90 * 86_400)) }
+            #expect(try await !test.store.withSystem { try await $0.forgetOldAdminRequests() })
+            #expect(try await test.store.withSystem { try await $0.replay(claim("old 1")) } == response)
+            for key in ["old 1", "old 2", "old 3"] {
+                try await world.ageAdminAnswer(key, by: .seconds(30 * 86_400 + 1))
+            }
+            try await world.ageAdminAnswer("young", by: .seconds(30 * 86_400 - 600))
+            // In batches, until none is left.
+            #expect(try await test.store.withSystem { try await $0.forgetOldAdminRequests(batch: 2) })
+            #expect(try await !test.store.withSystem { try await $0.forgetOldAdminRequests(batch: 2) })
+            for key in ["old 1", "old 2", "old 3"] {
+                #expect(try await test.store.withSystem { try await $0.replay(claim(key)) } == nil)
+            }
+            #expect(try await test.store.withSystem { try await $0.replay(claim("young")) } == response)
+        }
+    }
+
     @Test func `a key is forgotten after 30 days, and an order's own number never`() async throws {
         let world = try await TestStore.make().world()
         let shop = try await world.activeSubMerchant()

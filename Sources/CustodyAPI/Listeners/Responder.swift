@@ -79,7 +79,7 @@ struct Responder: Sendable {
         return try await route.handler(
             Call(
                 method: request.method, path: path, parameters: parameters,
-                query: target.count > 1 ? PercentEncoding.formFields(target[1]) : [], headers: request.headers,
+                query: target.count > 1 ? String(target[1]) : "", headers: request.headers,
                 body: body, requestID: requestID, identity: progress.identity, origin: origin))
     }
 
