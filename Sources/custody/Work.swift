@@ -4,6 +4,7 @@ import CustodyAPI
 import CustodyConnectors
 import CustodyDomain
 import CustodyStore
+import CustodyWire
 import CustodyWorkers
 import Foundation
 import Logging
@@ -34,6 +35,13 @@ struct Work: AsyncParsableCommand {
     @Option(help: "Connections to the database.")
     var connections = 12
 
+    @Option(
+        help: "The directory for statements that are being fetched, private to the worker (CUSTODY_SPOOL_DIRECTORY).")
+    var spoolDirectory: String?
+
+    @Option(help: "How many bytes a fetched statement may have as delivered (CUSTODY_SPOOL_LIMIT).")
+    var spoolLimit: Int?
+
     func run() async throws {
         try settings.load()
         JSONLogHandler.bootstrap()
@@ -44,15 +52,17 @@ struct Work: AsyncParsableCommand {
         let lines = OutboundLines()
         var configuration = Worker.Configuration()
         configuration.concurrency = concurrency
-        let environment = ProcessInfo.processInfo.environment
-        if let base = callbackBaseURL ?? environment["CUSTODY_CALLBACK_BASE_URL"] {
-            configuration.callbackBaseURL = base
-        }
+        let base = callbackBaseURL ?? ProcessInfo.processInfo.environment["CUSTODY_CALLBACK_BASE_URL"]
+        configuration.spool = Spool(
+            directory: try Settings.value(
+                spoolDirectory, "spool_directory", default: configuration.spool.directory),
+            limit: try Settings.value(spoolLimit, "spool_limit", default: configuration.spool.limit))
         let listener = try options.listener(logger: logger)
         let worker = Worker(
             store: store, signals: { Store.jobSignals(from: listener) },
-            counterparties: Counterparties(lines: lines), configuration: configuration,
-            logger: logger
+            counterparties: Counterparties(
+                lines: lines, callbackBaseURL: base ?? Counterparties.localCallbackBaseURL),
+            configuration: configuration, logger: logger
         )
         let address = try Settings.value(
             operationsListen, "operations_listen", default: ListenAddress(host: "127.0.0.1", port: 0)
