@@ -40,14 +40,17 @@ struct WeChatPayWorld: Sendable {
             contentsOf: folder.appending(path: "Fixtures/vectors/keys/\(name)"), encoding: .utf8)
     }
 
+    /// Keys for tests that do not change them: making RSA keys takes longer than most of those.
+    static let sharedIdentity = Result { try WeChatPayIdentity() }
+
     /// Runs a test in a world of its own.
     static func with(
         timeout: Duration = .seconds(5), kind: String = "direct", registering more: [JSON.Member] = [],
-        _ body: @Sendable (WeChatPayWorld) async throws -> Void
+        identity: WeChatPayIdentity? = nil, _ body: @Sendable (WeChatPayWorld) async throws -> Void
     ) async throws {
         let inbox = Inbox()
         let platform = SimulatorServer { request in inbox.take(request) }
-        let simulator = try WeChatPaySimulator(client: .shared)
+        let simulator = try WeChatPaySimulator(client: .shared, identity: identity)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await platform.run() }
             group.addTask { try await simulator.run() }
