@@ -19,7 +19,7 @@ struct CallbackRoutes {
         self.logger = logger
         links = LinkCache(store: store)
         inbox = Batcher(capacity: 32) { callbacks, tenantID in
-            try await store.withTenant(tenantID) { _ = try await $0.receive(callbacks) }
+            try await store.withTenant(tenantID) { $0.receive(callbacks) }
             return callbacks.map { _ in .success(()) }
         }
     }
