@@ -14,6 +14,8 @@ struct DayJobs: Sendable {
     func open(_ job: ClaimedJob, _ date: BusinessDate) async throws {
         // Many short transactions: keys come with every order, and nothing may wait for their going.
         while try await store.withTenant(job.tenantID, { tx in try await tx.forgetOldIdempotencyKeys() }) {}
+        // Those of admins are nobody's: whichever platform's day begins first forgets them for all.
+        while try await store.withSystem({ tx in try await tx.forgetOldAdminRequests() }) {}
         try await store.withTenant(job.tenantID) { tx in
             let linked = try await tx.linkedCounterparties()
             let subjects = try await statements(of: date.advanced(by: -1), linked, in: tx)
@@ -26,7 +28,7 @@ struct DayJobs: Sendable {
             try await tx.foldBalances()
             try await tx.enqueue(JobRequest(.settle, date.iso), at: date.start + .seconds(14 * 3600))
             try await tx.startExpiring()
-            if linked.contains(.weChatPay) { try await tx.startRefreshing() }
+            if try await tx.payableChannels().contains(.weChatPay) { try await tx.startRefreshing() }
             try await tx.adoptInstructions()
             let next = date.advanced(by: 1)
             try await tx.enqueue(JobRequest(.openDay, next.iso), at: next.start + DayJobs.begin)
@@ -41,15 +43,17 @@ struct DayJobs: Sendable {
         of date: BusinessDate, _ linked: Set<Counterparty>, in tx: TenantTransaction
     ) async throws -> [StatementSubject] {
         var subjects: [StatementSubject] = []
-        for channel in ChannelKind.allCases where linked.contains(Counterparty(channel)) {
-            let access = try? await counterparties.channel(channel, in: tx)
-            subjects += (access?.channel.bills ?? [.trade]).map {
-                StatementSubject(source: StatementSource(channel), form: $0.rawValue, date: date)
+        for kind in ChannelKind.allCases where try await tx.payableChannels().contains(kind) {
+            let collector = try await tx.collector(of: kind)
+            let channel = try? await counterparties.channel(kind, through: collector, in: tx)
+            subjects += (channel?.bills ?? [.trade]).map {
+                StatementSubject(source: StatementSource(kind), form: $0.rawValue, date: date)
             }
         }
         if linked.contains(.bank) {
-            let access = try? await counterparties.custodian(in: tx)
-            let kinds = access?.custodian.capabilities.fileKinds ?? [.receipts]
+            let capabilities = try? await counterparties.custodian(in: tx).custodian.capabilities
+            // What a custodian collected comes as the channel's bill.
+            let kinds = capabilities.map { $0.collector == .platform ? $0.fileKinds : [] } ?? [.receipts]
             subjects += CustodianFileKind.allCases.filter(kinds.contains).map {
                 StatementSubject(source: .bank, form: $0.rawValue, date: date)
             }
@@ -60,11 +64,13 @@ struct DayJobs: Sendable {
     /// Matches a channel's day; waits while a statement or the bank's credit is still to come.
     func reconcile(_ job: ClaimedJob, _ channel: ChannelKind, _ date: BusinessDate) async throws {
         try await store.withTenant(job.tenantID) { tx in
-            let access = try await counterparties.channel(channel, in: tx)
-            let custodian = try? await counterparties.custodian(in: tx).custodian
+            let isCollectedByCustodian = try await tx.collector(of: channel) == .bank
+            let fee =
+                isCollectedByCustodian
+                ? try await counterparties.custodian(in: tx).feeBasisPoints
+                : try await counterparties.channel(channel, in: tx).feeBasisPoints
             let outcome = try await tx.reconcile(
-                channel, on: date, evidence: custodian.map { CustodianEvidence($0.capabilities) } ?? .bank,
-                feeBasisPoints: access.feeBasisPoints,
+                channel, on: date, feeBasisPoints: fee,
                 withoutCreditAfter: date.advanced(by: 1).start + .seconds(12 * 3600)
             )
             switch outcome {
@@ -91,15 +97,6 @@ struct DayJobs: Sendable {
             _ = try await tx.settle()
             try await tx.finish(job, .done)
         }
-    }
-}
-
-extension CustodianEvidence {
-    /// What a custodian of these capabilities lets us hold against a channel's statement.
-    init(_ capabilities: Capabilities) {
-        self.init(
-            hasReceiptsFile: capabilities.fileKinds.contains(.receipts),
-            receivesLumps: capabilities.collector == .platform)
     }
 }
 

@@ -46,8 +46,10 @@ struct StatementJobs: Sendable {
             case .weChatPay, .alipay:
                 guard let bill = ChannelBill(rawValue: subject.form) else { return StatementJobs.unknownForm }
                 let kind: ChannelKind = subject.source == .alipay ? .alipay : .weChatPay
-                let access = try await store.withTenant(job.tenantID) { try await counterparties.channel(kind, in: $0) }
-                return await access.channel.bill(bill, of: subject.date, into: spool)
+                let channel = try await store.withTenant(job.tenantID) { tx in
+                    try await counterparties.channel(kind, through: try await tx.collector(of: kind), in: tx)
+                }
+                return await channel.bill(bill, of: subject.date, into: spool)
             }
         } catch  where StoreFailure(error) == nil {
             // A link that cannot be used: the job fails until its attempts are used up, and the platform sees why.

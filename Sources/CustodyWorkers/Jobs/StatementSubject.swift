@@ -92,9 +92,8 @@ extension TenantTransaction {
         switch (subject.source, subject.form) {
         case (.weChatPay, "trade"): try await enqueue(JobRequest(.reconcile, "wechat_pay/\(subject.date.iso)"))
         case (.alipay, "trade"): try await enqueue(JobRequest(.reconcile, "alipay/\(subject.date.iso)"))
-        case (.bank, "PAY"):
-            let linked = try await linkedCounterparties()
-            for channel in ChannelKind.allCases where linked.contains(Counterparty(channel)) {
+        case (.bank, "PAY"), (.bank, "CHK"):
+            for channel in try await payableChannels() {
                 try await enqueue(JobRequest(.reconcile, "\(channel.rawValue)/\(subject.date.iso)"))
             }
         case (.bank, "WRT"):
