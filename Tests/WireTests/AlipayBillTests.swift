@@ -77,7 +77,7 @@ import Testing
         var entry = try #require(bill.entries.first)
         entry.subject = "茶,𠮷\t€\n杯"
         bill = AlipayBillWriter(
-            account: bill.account, date: bill.date, exportedAt: bill.frame.exportedAt, entries: [entry])
+            account: bill.frame.account, date: bill.frame.first, exportedAt: bill.frame.exportedAt, entries: [entry])
         let line = try #require(StatementContent(reading: StatementFile(bill.archive()), from: .alipay).lines.first)
         #expect(line.details["商品名称"] == "茶，𠮷 € 杯")
     }

@@ -14,7 +14,8 @@ extension AlipayDirect {
             AlipayDirect.application(opening, category: category, account: account)
         ).reading { node throws(Doubt) in
             AlipayConsultation(
-                riskPasses: try node.text("risk_audit") == "PASS", accountPasses: node["account_audit"]?.string == "PASS")
+                riskPasses: try node.text("risk_audit") == "PASS",
+                accountPasses: node["account_audit"]?.string == "PASS")
         }
     }
 
@@ -115,7 +116,12 @@ extension AlipayDirect {
                 "account_holder_name": .string(accountName),
             ]
         ).reading { node throws(Doubt) in
-            let isSame = try node["consistent"]?.bool ?? (node.text("consistent") == "true")
+            let isSame: Bool
+            if let flag = node["consistent"]?.bool {
+                isSame = flag
+            } else {
+                isSame = try node.text("consistent") == "true"
+            }
             return isSame ? nil : CustodianText.masked(node["inconsistency_reason"]?.string ?? "")
         }
     }

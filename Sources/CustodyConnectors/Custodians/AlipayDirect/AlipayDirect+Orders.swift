@@ -145,7 +145,8 @@ extension AlipayDirect {
                     : .array(
                         items.map {
                             [
-                                "royalty_type": "transfer", "trans_in_type": .string(AlipayAccountKind($0.account).name),
+                                "royalty_type": "transfer",
+                                "trans_in_type": .string(AlipayAccountKind($0.account).name),
                                 "trans_in": .string($0.account), "amount": .string($0.amount.yuan),
                                 "royalty_scene": $0.isCommission ? "平台服务费" : "其他",
                             ]
