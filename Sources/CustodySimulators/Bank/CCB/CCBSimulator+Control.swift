@@ -4,8 +4,7 @@ import Synchronization
 
 /// The operator's back door.
 extension CCBSimulator {
-    func control(_ request: SimulatorRequest) async -> SimulatorResponse {
-        if let shared = await ControlRoutes(clock: clock, faults: faults).answer(request) { return shared }
+    func control(_ request: SimulatorRequest) -> SimulatorResponse {
         let parts = request.pathParts
         do throws(BankRefusal) {
             switch (request.method, parts.dropFirst().first, parts.count) {

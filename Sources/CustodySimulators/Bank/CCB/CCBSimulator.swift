@@ -3,7 +3,6 @@ import CustodyDomain
 import CustodyWire
 import NIOCore
 import NIOHTTP1
-import ServiceLifecycle
 import Synchronization
 
 /// CCB 惠市宝: collects, refunds, confirms and splits for the merchants it signed itself.
@@ -14,7 +13,7 @@ import Synchronization
 /// - executed: `execute_no_answer`, `execute_http_500`, `bad_signature`, `no_signature`;
 /// - `refundOrder`: `delayed`, `uncertain`, `to_confirm` (each ends well after `seconds`), `failed`;
 /// - `notify_payment`, `notify_refund`, `notify_merchant`: `drop`, `duplicate` (`copies`), `bad_signature`.
-public final class CCBSimulator: Service {
+public final class CCBSimulator: Simulator {
     struct Registration: Sendable {
         let seal: CCBSeal
         let notifyURL: String?
@@ -26,45 +25,43 @@ public final class CCBSimulator: Service {
         var counter = 0
     }
 
-    let clock = SimulatorClock()
-    let faults = FaultRules()
     let client: HTTPClient
     let keys: [CWP1Algorithm: CWP1KeyPair]
     let state = Mutex(State())
-    private let server = Mutex<SimulatorServer?>(nil)
+    private let frame: SimulatorFrame
+
+    var clock: SimulatorClock { frame.clock }
+    var faults: FaultRules { frame.faults }
 
     /// Makes a bank that does not listen yet.
     ///
     /// - Parameters:
     ///   - host: The address to bind.
     ///   - port: The port to bind; 0 lets the system choose, see ``boundPort()``.
+    ///   - line: How it is reached; without TLS by default.
     ///   - client: Carries notifications; owned and shut down by the caller.
-    public init(host: String = "127.0.0.1", port: Int = 0, client: HTTPClient) throws {
+    public init(
+        host: String = "127.0.0.1", port: Int = 0, line: SimulatorLine = SimulatorLine(), client: HTTPClient
+    ) throws {
         self.client = client
         keys = [.rsaSHA256: try CWP1KeyPair(.rsaSHA256), .sm2SM3: try CWP1KeyPair(.sm2SM3)]
-        server.withLock { server in
-            server = SimulatorServer(host: host, port: port) { [unowned self] in await self.respond(to: $0) }
-        }
+        frame = SimulatorFrame(host: host, port: port, line: line)
+        frame.serve { [unowned self] in await self.respond(to: $0) }
     }
 
     /// The port in use; waits until the bank listens.
-    public func boundPort() async throws -> Int {
-        guard let server = server.withLock({ $0 }) else { throw SimulatorServer.NotListening() }
-        return try await server.boundPort()
+    public func boundPort() async throws -> Int { try await frame.boundPort() }
+
+    /// Plays a scenario's control requests.
+    public func play(_ scenario: SimulatorScenario) async throws(SimulatorScenario.Failure) {
+        try await frame.play(scenario)
     }
 
     /// Listens, and lets time pass, until the task is cancelled or its service group shuts down.
-    public func run() async throws {
-        guard let server = server.withLock({ $0 }) else { return }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await self.clock.run() }
-            defer { group.cancelAll() }
-            try await server.run()
-        }
-    }
+    public func run() async throws { try await frame.run() }
 
     private func respond(to request: SimulatorRequest) async -> SimulatorResponse {
-        if request.path.hasPrefix("/control/") { return await control(request) }
+        if request.path.hasPrefix("/control/") { return control(request) }
         guard request.method == "POST", let function = request.path.split(separator: "/").last.map(String.init),
             request.path == CCBMessage.path + function
         else { return .controlError(404, "no such path") }
