@@ -44,15 +44,13 @@ struct Work: AsyncParsableCommand {
         let lines = OutboundLines()
         var configuration = Worker.Configuration()
         configuration.concurrency = concurrency
-        let environment = ProcessInfo.processInfo.environment
-        if let base = callbackBaseURL ?? environment["CUSTODY_CALLBACK_BASE_URL"] {
-            configuration.callbackBaseURL = base
-        }
+        let base = callbackBaseURL ?? ProcessInfo.processInfo.environment["CUSTODY_CALLBACK_BASE_URL"]
         let listener = try options.listener(logger: logger)
         let worker = Worker(
             store: store, signals: { Store.jobSignals(from: listener) },
-            counterparties: Counterparties(lines: lines), configuration: configuration,
-            logger: logger
+            counterparties: Counterparties(
+                lines: lines, callbackBaseURL: base ?? Counterparties.localCallbackBaseURL),
+            configuration: configuration, logger: logger
         )
         let address = try Settings.value(
             operationsListen, "operations_listen", default: ListenAddress(host: "127.0.0.1", port: 0)

@@ -83,10 +83,13 @@ struct CallbackRoutes {
             guard let keys else { throw AlipayNotify.Rejection.unusableKey }
             let found = try AlipayNotify.verify(body: call.body, link: link, keys: keys)
             return (found.notifyID, found.kind)
-        case .bank(let link):
-            let found = try link.verify(
+        case .cwp1(let link):
+            let found = try CWP1Notification.verify(
                 method: call.method.rawValue, path: call.path, headers: headers.map { ($0.name, $0.value) },
-                body: call.body, now: now)
+                body: call.body, link: link, now: now)
+            return (found.notifyID, found.txnCode)
+        case .ccb(let link):
+            let found = try CCBMessage.verify(method: call.method.rawValue, body: call.body, link: link)
             return (found.notifyID, found.kind)
         }
     }
@@ -109,8 +112,8 @@ struct CallbackRoutes {
         switch link {
         case .weChatPay: Reply(status: .noContent, contentType: nil, body: [])
         case .alipay: Reply(status: .ok, contentType: "text/plain", body: Array(AlipayNotify.acknowledgement.utf8))
-        case .bank(let link):
-            Reply(status: .ok, contentType: Reply.json, body: link.acknowledgement(of: body, at: now))
+        case .cwp1: Reply(status: .ok, contentType: Reply.json, body: CWP1Notification.acknowledgement(at: now))
+        case .ccb: Reply(status: .ok, contentType: Reply.json, body: CCBMessage.acknowledgement(of: body, at: now))
         }
     }
 
@@ -119,9 +122,9 @@ struct CallbackRoutes {
         switch link {
         case .weChatPay: Reply(.unauthorized, ["code": "FAIL", "message": "the signature was not accepted"])
         case .alipay: Reply(status: .badRequest, contentType: "text/plain", body: Array("failure".utf8))
-        case .bank(.cwp1):
+        case .cwp1:
             Reply(.badRequest, ["head": ["retCode": "100002", "retMsg": "the signature was not accepted"]])
-        case .bank(.ccb): Reply(.badRequest, ["Svc_Rsp_St": "01", "Rsp_Inf": "the signature was not accepted"])
+        case .ccb: Reply(.badRequest, ["Svc_Rsp_St": "01", "Rsp_Inf": "the signature was not accepted"])
         }
     }
 }

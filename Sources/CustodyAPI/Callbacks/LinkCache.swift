@@ -31,7 +31,8 @@ final class LinkCache: Sendable {
     enum Link: Sendable {
         case weChatPay(WeChatPayVerifier?)
         case alipay(AlipayLink, AlipayKeys?)
-        case bank(CustodianLink)
+        case cwp1(CWP1Link)
+        case ccb(CCBLink)
     }
 
     private struct Place: Hashable {
@@ -77,18 +78,30 @@ final class LinkCache: Sendable {
     ) throws -> Link {
         switch counterparty {
         case .weChatPay:
-            guard let link = try? JSONDecoder().decode(WeChatPayLink.self, from: bytes) else { return .weChatPay(nil) }
-            var verifier = try? WeChatPayVerifier(link)
-            if link.usesCertificates {
-                // What was downloaded was read then: it is readable.
-                try? verifier?.add(
-                    certificates.map { .init(key: .init(serial: $0.serial, pem: $0.pem), validity: $0.validity) })
+            return weChatPay(try? JSONDecoder().decode(WeChatPayLink.self, from: bytes), certificates)
+        case .alipay: return alipay(try JSONDecoder().decode(AlipayLink.self, from: bytes), at: now)
+        case .bank:
+            switch try JSONDecoder().decode(CustodianLink.self, from: bytes) {
+            case .cwp1(let link): return .cwp1(link)
+            case .ccb(let link): return .ccb(link)
+            case .weChatEcommerce(let link): return weChatPay(link, certificates)
+            case .alipayDirect(let link): return alipay(link, at: now)
             }
-            return .weChatPay(verifier)
-        case .alipay:
-            let link = try JSONDecoder().decode(AlipayLink.self, from: bytes)
-            return .alipay(link, try? AlipayKeys(link: link, now: now))
-        case .bank: return .bank(try JSONDecoder().decode(CustodianLink.self, from: bytes))
         }
+    }
+
+    private static func weChatPay(_ link: WeChatPayLink?, _ certificates: [PlatformCertificate]) -> Link {
+        guard let link else { return .weChatPay(nil) }
+        var verifier = try? WeChatPayVerifier(link)
+        if link.usesCertificates {
+            // What was downloaded was read then: it is readable.
+            try? verifier?.add(
+                certificates.map { .init(key: .init(serial: $0.serial, pem: $0.pem), validity: $0.validity) })
+        }
+        return .weChatPay(verifier)
+    }
+
+    private static func alipay(_ link: AlipayLink, at now: Instant) -> Link {
+        .alipay(link, try? AlipayKeys(link: link, now: now))
     }
 }

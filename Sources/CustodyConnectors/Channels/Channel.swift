@@ -50,11 +50,15 @@ public struct ChannelOrder: Hashable, Sendable {
     public let callbackURL: String
     /// The buyer's id at the channel, needed by `jsapi`.
     public let payerID: String?
+    /// Whose the money is: what a custodian that collects must know, and a channel need not.
+    public let parts: [OrderRegistration.Part]
+    /// Until when such a custodian holds it without a confirmation; nil when nothing is to be confirmed.
+    public let confirmBy: BusinessDate?
 
     /// Makes an order to place.
     public init(
         serial: String, method: PaymentMethod, amount: Fen, description: String, expiresAt: Instant,
-        callbackURL: String, payerID: String?
+        callbackURL: String, payerID: String?, parts: [OrderRegistration.Part] = [], confirmBy: BusinessDate? = nil
     ) {
         self.serial = serial
         self.method = method
@@ -63,6 +67,8 @@ public struct ChannelOrder: Hashable, Sendable {
         self.expiresAt = expiresAt
         self.callbackURL = callbackURL
         self.payerID = payerID
+        self.parts = parts
+        self.confirmBy = confirmBy
     }
 }
 
@@ -127,10 +133,13 @@ public struct ChannelRefundRequest: Hashable, Sendable {
     public let reason: String?
     /// Where the channel calls back.
     public let callbackURL: String
+    /// Who gives it back: what a custodian that collected must know, and a channel need not.
+    public let giveBack: [RefundRegistration.Giver]
 
     /// Makes a refund to send.
     public init(
-        serial: String, paymentSerial: String, amount: Fen, paymentAmount: Fen, reason: String?, callbackURL: String
+        serial: String, paymentSerial: String, amount: Fen, paymentAmount: Fen, reason: String?, callbackURL: String,
+        giveBack: [RefundRegistration.Giver] = []
     ) {
         self.serial = serial
         self.paymentSerial = paymentSerial
@@ -138,6 +147,7 @@ public struct ChannelRefundRequest: Hashable, Sendable {
         self.paymentAmount = paymentAmount
         self.reason = reason
         self.callbackURL = callbackURL
+        self.giveBack = giveBack
     }
 }
 

@@ -30,17 +30,10 @@ struct CallbackJobs: Sendable {
         switch try access.channel.notice(in: callback.body) {
         case .payment(let serial, let merchantNumber, let known):
             guard merchantNumber == access.merchantNumber else { return "another merchant's" }
-            guard let payment = try await tx.payment(serial: serial), payment.channel == kind else {
+            guard let payment = try await tx.payment(serial: serial), payment.collector == Counterparty(kind) else {
                 return "unknown payment"
             }
-            switch known.state {
-            case .succeeded: return try await PaymentJobs.book(known, payment, tx)
-            case .closed:
-                try await tx.closePayment(payment.id)
-                try await tx.expireOrder(payment.orderID)
-            case .waiting, .absent: break
-            }
-            return known.state.rawValue
+            return try await note(known, of: payment, tx)
         case .refund(let serial, _, let known):
             guard let refund = try await tx.refund(serial: serial) else { return "unknown refund" }
             guard known.amount == nil || known.amount == refund.amount else { return "amount differs" }
@@ -56,7 +49,21 @@ struct CallbackJobs: Sendable {
         }
     }
 
-    /// A bank's notification is a hint: the job that it wakes asks again before money moves. A credit is final.
+    private func note(
+        _ known: ChannelPayment, of payment: PaymentRecord, _ tx: TenantTransaction
+    ) async throws -> String {
+        switch known.state {
+        case .succeeded: return try await PaymentJobs.book(known, payment, tx)
+        case .closed:
+            try await tx.closePayment(payment.id)
+            try await tx.expireOrder(payment.orderID)
+        case .waiting, .absent: break
+        }
+        return known.state.rawValue
+    }
+
+    /// A custodian's notification is a hint: the job that it wakes asks again before money moves. What came in is final: a
+    /// buyer's payment where it collects, and a credit.
     private func bank(_ callback: CallbackRecord, _ tx: TenantTransaction) async throws -> String {
         let access = try await counterparties.custodian(in: tx)
         switch try access.custodian.notice(in: callback.body) {
@@ -87,9 +94,23 @@ struct CallbackJobs: Sendable {
         case .deposit(let number, let amount, let bankDate):
             try await tx.bookDeposit(number: number, amount: amount, bankDate: bankDate)
             return "booked"
-        case .signedSubMerchant, .collection, .suspense, .batch, .file:
-            return "kept: nothing here acts on it"
+        case .collection(let number, let collection):
+            guard let payment = try await tx.payment(serial: number), payment.collector == .bank else {
+                return "unknown payment"
+            }
+            return try await note(ChannelPayment(collection), of: payment, tx)
+        case .signedSubMerchant(let signed): return try await note(signed, tx)
+        case .suspense, .batch, .file: return "kept: nothing here acts on it"
         case .other(let name): return name
         }
+    }
+
+    /// A custodian that signs merchants itself tells of them.
+    private func note(_ signed: SignedSubMerchant, _ tx: TenantTransaction) async throws -> String {
+        let note = try await tx.noteSigned(
+            SignedMerchant(
+                account: signed.merchantNumber, number: signed.number, name: signed.name,
+                certificateNumber: signed.certificateNumber, hasLeft: signed.change == .removed))
+        return note.rawValue
     }
 }

@@ -20,8 +20,6 @@ public struct Worker: Service {
         public var lease = Duration.seconds(30)
         /// How often tables are polled when nothing wakes it.
         public var pollInterval = Duration.milliseconds(250)
-        /// Where channels call back: `<base>/<channel>/<token>`.
-        public var callbackBaseURL = "http://127.0.0.1:8080/callbacks"
 
         /// The defaults.
         public init() {}
@@ -47,15 +45,10 @@ public struct Worker: Service {
         store: Store, signals: @escaping @Sendable () -> AsyncStream<JobSignal>, counterparties: Counterparties,
         configuration: Configuration, logger: Logger
     ) {
-        let base = configuration.callbackBaseURL
-        let tokens = CallbackTokens(store: store)
         let dispatcher = Dispatcher(
             subMerchants: SubMerchantJobs(store: store, counterparties: counterparties),
             orders: OrderJobs(store: store, counterparties: counterparties),
-            payments: PaymentJobs(
-                store: store, counterparties: counterparties,
-                callbackURL: { channel, tenant in "\(base)/\(channel.rawValue)/\(try await tokens.token(of: tenant))" }
-            ),
+            payments: PaymentJobs(store: store, counterparties: counterparties),
             callbacks: CallbackJobs(store: store, counterparties: counterparties),
             days: DayJobs(store: store, counterparties: counterparties),
             certificates: CertificateJobs(store: store, counterparties: counterparties), store: store

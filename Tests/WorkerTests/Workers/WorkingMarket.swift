@@ -14,7 +14,6 @@ extension SimulatedMarket {
         try await run { market in
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             var configuration = Worker.Configuration()
-            configuration.callbackBaseURL = market.callbackBase
             configuration.concurrency = 2
             configuration.pollInterval = .milliseconds(50)
             let listener = Listener(
@@ -22,7 +21,7 @@ extension SimulatedMarket {
             let lines = OutboundLines()
             let worker = Worker(
                 store: market.world.store, signals: { Store.jobSignals(from: listener) },
-                counterparties: Counterparties(lines: lines),
+                counterparties: Counterparties(lines: lines, callbackBaseURL: market.callbackBase),
                 configuration: configuration, logger: logger)
             let group = ServiceGroup(services: [worker], logger: logger)
             let working = Task { try await group.run() }

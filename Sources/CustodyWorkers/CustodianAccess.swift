@@ -1,0 +1,62 @@
+import CustodyConnectors
+import CustodyDomain
+import CustodyStore
+
+extension Counterparties.CustodianAccess {
+    /// Parts of an order in the custodian's terms: by the accounts that it keeps for their parties.
+    func parts(
+        _ parts: [(number: Int, owner: ID<SubMerchant>?, amount: Fen)], in tx: TenantTransaction
+    ) async throws -> [OrderRegistration.Part] {
+        let accounts = try await tx.subAccounts(of: Set(parts.compactMap(\.owner)))
+        return parts.map { part in
+            OrderRegistration.Part(
+                number: String(part.number), account: part.owner.flatMap { accounts[$0] } ?? commissionAccount,
+                amount: part.amount, isCommission: part.owner == nil
+            )
+        }
+    }
+
+    /// Those who give back what, in the custodian's terms.
+    func givers(
+        _ parts: [(number: Int, owner: ID<SubMerchant>?, amount: Fen)], in tx: TenantTransaction
+    ) async throws -> [RefundRegistration.Giver] {
+        try await self.parts(parts, in: tx)
+            .map { .init(partNumber: $0.number, account: $0.account, amount: $0.amount) }
+    }
+
+    /// Whether it verifies settlement accounts by what the platform hands in.
+    var takesProofs: Bool { !custodian.capabilities.verifications.isDisjoint(with: [.smallAmount, .smsCode]) }
+
+    /// The operation that splits an order here: a split, or the confirmation that carries out what was said with the order.
+    var splitOperation: CustodianOperation {
+        custodian.capabilities.operations.contains(.split) ? .split : .confirmSettlement
+    }
+
+    /// Splits what is held of an order.
+    func split(_ split: SplitInstruction, serial: String) async -> Reply<CustodianResult> {
+        guard splitOperation == .confirmSettlement else { return await custodian.split(split, serial: serial) }
+        return await custodian.confirmSettlement(
+            SettlementConfirmation(
+                number: split.number, orderNumber: split.orderNumber, parts: split.isWhole ? [] : split.items),
+            serial: serial)
+    }
+
+    /// Asks what became of an instruction.
+    ///
+    /// - Parameter subject: What it was about, for custodians that keep no numbers of instructions.
+    /// - Returns: The answer; nil where there is no question, because sending it again is answered with what it came to.
+    func ask(
+        _ operation: CustodianOperation, _ instruction: InstructionRecord, about subject: InstructionSubject
+    ) async -> Reply<Verdict>? {
+        let capabilities = custodian.capabilities
+        guard !capabilities.repeatable.contains(operation) else { return nil }
+        let sentAt = instruction.sentAt ?? instruction.dueAt
+        return await custodian.query(
+            operation, serial: instruction.serial, sentOn: BusinessDate(of: sentAt), about: subject
+        ).map { result in
+            guard case .absent(nil) = result.state else { return Verdict(result) }
+            // It does not say from when on that means that it never came.
+            return .absent(safeAfter: sentAt + capabilities.deadlines.absenceBelieved)
+        }
+    }
+}
