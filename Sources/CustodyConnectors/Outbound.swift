@@ -90,8 +90,9 @@ public struct Outbound: Sendable {
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if !body.isEmpty { request.body = .bytes(body) }
         do {
+            let end = ContinuousClock.now + timeout
             let response = try await client.execute(request, timeout: TimeAmount(timeout))
-            let bytes = try await response.body.collect(upTo: Outbound.responseLimit)
+            let bytes = try await Outbound.collected(response.body, by: end)
             return Answer(
                 status: Int(response.status.code),
                 headers: response.headers.map { ($0.name, $0.value) },
@@ -99,6 +100,24 @@ public struct Outbound: Sendable {
             )
         } catch {
             throw Outbound.doubt(about: error)
+        }
+    }
+
+    /// A body, whole: the client's own deadline is over with the head, and a line that trickles is never idle.
+    private static func collected(
+        _ body: HTTPClientResponse.Body, by end: ContinuousClock.Instant
+    ) async throws -> ByteBuffer {
+        try await withThrowingTaskGroup(of: ByteBuffer?.self) { group in
+            group.addTask { try await body.collect(upTo: responseLimit) }
+            group.addTask {
+                try await Task.sleep(until: end, clock: .continuous)
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let bytes = try await group.next() ?? nil else { throw HTTPClientError.deadlineExceeded }
+            // A body whose reader was cancelled may look complete.
+            try Task.checkCancellation()
+            return bytes
         }
     }
 

@@ -41,7 +41,8 @@ public struct SimulatorAuthority: Sendable {
     /// - Parameter names: The host names and addresses of a server; none for a caller.
     public func issue(_ commonName: String, names: [String] = [], days: Int) throws -> Issued {
         let own = P256.Signing.PrivateKey()
-        let now = Date()
+        // Certificates know whole seconds.
+        let now = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
         let alternatives = names.map { name in
             SimulatorAuthority.bytes(of: name).map { GeneralName.ipAddress(ASN1OctetString(contentBytes: $0[...])) }
                 ?? .dnsName(name)

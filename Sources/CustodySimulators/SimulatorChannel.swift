@@ -21,13 +21,11 @@ struct SimulatorChannel: ServerChildChannel {
             channel.close(mode: .all, promise: nil)
             return channel.eventLoop.makeFailedFuture(TurnedAway())
         }
-        let ready =
-            delay == .zero
-            ? channel.eventLoop.makeSucceededVoidFuture()
-            : channel.eventLoop.scheduleTask(in: TimeAmount(delay)) {}.futureResult
-        return ready.flatMapThrowing {
+        // All of it at once: a connection that is made ready only later may outlive the listener, and nobody takes it then.
+        return channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(CutHandler())
+            if delay != .zero { try pipeline.addHandler(SlowHandler(delay)) }
             if let context { try pipeline.addHandler(NIOSSLServerHandler(context: context)) }
         }.flatMap {
             base.setup(channel: channel, logger: logger)
@@ -56,6 +54,28 @@ private final class CutHandler: ChannelOutboundHandler {
             socket.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenFailure { _ in }
         }
         context.close(mode: .all, promise: promise)
+    }
+}
+
+/// Hears nothing of a connection's first words for a while, so that its handshake takes that long.
+private final class SlowHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private let delay: Duration
+    private var held: [NIOAny]? = []
+
+    init(_ delay: Duration) { self.delay = delay }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard let waiting = held else { return context.fireChannelRead(data) }
+        held = waiting + [data]
+        guard waiting.isEmpty else { return }
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) {
+            for data in self.held ?? [] { context.fireChannelRead(data) }
+            self.held = nil
+            context.fireChannelReadComplete()
+        }
     }
 }
 

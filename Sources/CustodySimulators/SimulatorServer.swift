@@ -154,26 +154,6 @@ public final class SimulatorServer: Service {
 
     /// Listens until it is over, or until the line says that nobody is to listen for a while.
     private func listen() async throws -> Duration? {
-        try await withThrowingTaskGroup(of: Duration?.self) { group in
-            group.addTask {
-                try await self.listenOnce()
-                return nil
-            }
-            if let line {
-                group.addTask {
-                    while !Task.isCancelled {
-                        if let pause = line.takePause() { return pause }
-                        do { try await Task.sleep(for: .milliseconds(20)) } catch { break }
-                    }
-                    return nil
-                }
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? nil
-        }
-    }
-
-    private func listenOnce() async throws {
         // The same port again, where it listened before.
         let known = binding.withLock { try? $0.result?.get() }
         let line = line ?? SimulatorLine()
@@ -189,11 +169,38 @@ public final class SimulatorServer: Service {
             logger: logger
         )
         do {
-            try await application.run()
-            settle(.failure(NotListening()))
+            let pause = try await run(application, until: line)
+            if pause == nil { settle(.failure(NotListening())) }
+            return pause
         } catch {
             settle(.failure(error))
             if !(error is CancellationError) { throw error }
+            return nil
+        }
+    }
+
+    /// Runs until it is over, or lets what is being answered end when the line says that nobody is to listen.
+    private func run(_ application: some Service, until line: SimulatorLine) async throws -> Duration? {
+        let group = ServiceGroup(configuration: .init(services: [application], logger: logger))
+        return try await withThrowingTaskGroup(of: Duration?.self) { tasks in
+            tasks.addTask {
+                try await group.run()
+                return nil
+            }
+            tasks.addTask {
+                while !Task.isCancelled {
+                    if let pause = line.takePause() {
+                        await group.triggerGracefulShutdown()
+                        return pause
+                    }
+                    do { try await Task.sleep(for: .milliseconds(20)) } catch { break }
+                }
+                return nil
+            }
+            let first = try await tasks.next() ?? nil
+            if first == nil { tasks.cancelAll() }
+            let second = try await tasks.next() ?? nil
+            return first ?? second
         }
     }
 

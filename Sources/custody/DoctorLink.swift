@@ -242,11 +242,18 @@ struct LinkExamination {
         case .refused(let refusal):
             note(
                 "our signed question was refused: \(refusal.code) \(refusal.message)",
-                remedy: LinkExamination.remedy(LinkTrouble(refusal)))
+                remedy: LinkExamination.remedy(LinkTrouble(code: refusal.code)))
         case .doubtful(let doubt) where doubt.reason == .badSignature:
             note(
                 "its signature does not verify: \(doubt.detail)",
-                remedy: "give the link the counterparty's present keys, under the serials that it uses")
+                remedy: LinkTrouble(code: doubt.detail) == .clock
+                    ? LinkExamination.remedy(.clock)
+                    : "give the link the counterparty's present keys, under the serials that it uses")
+        case .doubtful(let doubt) where LinkTrouble(code: doubt.detail) != nil:
+            // To an instruction's owner a refused question settles nothing; here it says it all.
+            note(
+                "our signed question was refused: \(doubt.detail)",
+                remedy: LinkExamination.remedy(LinkTrouble(code: doubt.detail)))
         case .doubtful(let doubt):
             note(
                 "our signed question was not answered: \(doubt.reason.rawValue) \(doubt.detail)",

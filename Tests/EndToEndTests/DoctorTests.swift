@@ -83,8 +83,10 @@ extension EndToEndTests {
                             || finding.text.contains("901 s"))
                     #expect(finding.remedy?.contains("synchronise this machine's clock") == true)
                     if counterparty == .bank {
-                        // It judges our time by its own clock, too.
-                        #expect(found.remedy(of: "our signed question was refused: 100004")?.contains("clock") == true)
+                        // It signs with its own time, too.
+                        #expect(
+                            found.remedy(of: "its signature does not verify: stale_time")?.contains("clock") == true,
+                            "\(found.text)")
                     }
                 }
             }

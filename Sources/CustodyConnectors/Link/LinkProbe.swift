@@ -150,6 +150,11 @@ public struct LinkProbe: Sendable {
         return observed.handshake
     }
 
+    /// What a doubt says when we waited in vain, on a connection that stands.
+    private static let waits: Set<String> = [
+        HTTPClientError.deadlineExceeded.shortDescription, HTTPClientError.readTimeout.shortDescription,
+    ]
+
     private func failure(_ doubt: Doubt, _ handshake: Handshake, believed: Bool, host: String) -> Failure {
         switch doubt.detail {
         case Outbound.refusedConnection: return .connectionRefused
@@ -157,14 +162,15 @@ public struct LinkProbe: Sendable {
         default: break
         }
         guard let version = handshake.version else {
+            // Somebody was there, and hung up: when nobody is, connecting itself fails.
             let isClosed =
-                doubt.detail == Outbound.closedInHandshake
-                || doubt.detail == HTTPClientError.remoteConnectionClosed.shortDescription
+                doubt.reason == .noAnswer && !LinkProbe.waits.contains(doubt.detail)
+                || doubt.detail == Outbound.closedInHandshake
             return isClosed ? .closed : .other(doubt)
         }
         if version != "1.3", version != "1.2" || transport.minimumTLS == .v13 { return .belowFloor }
         guard !believed, let certificate = handshake.certificate else {
-            return doubt.detail == HTTPClientError.remoteConnectionClosed.shortDescription ? .closed : .other(doubt)
+            return doubt.reason == .noAnswer && !LinkProbe.waits.contains(doubt.detail) ? .closed : .other(doubt)
         }
         let now = clock()
         if certificate.end < now { return .certificateEnded }

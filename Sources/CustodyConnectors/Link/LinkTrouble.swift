@@ -15,16 +15,16 @@ public enum LinkTrouble: Hashable, Sendable {
     ///
     /// Source: CWP/1's table of codes; WeChat Pay's and Alipay's public codes.
     private static let byCode: [String: LinkTrouble] = [
-        "100002": .signature, "100003": .numbers, "100004": .clock, "100008": .address,
+        "100002": .signature, "100003": .numbers, "100004": .clock, "100008": .address, "stale_time": .clock,
         "SIGN_ERROR": .signature, "NO_AUTH": .permission, "MCH_NOT_EXISTS": .numbers, "APPID_MCHID_NOT_MATCH": .numbers,
         "isv.invalid-signature": .signature, "isv.missing-signature": .signature,
         "isv.invalid-signature-type": .signature, "isv.invalid-app-id": .numbers, "isv.invalid-timestamp": .clock,
         "isv.insufficient-isv-permissions": .permission, "isv.insufficient-user-permissions": .permission,
     ]
 
-    /// What a refusal says; nil when it is not about the link.
-    public init?(_ refusal: Refusal) {
-        guard let found = LinkTrouble.byCode[refusal.code] else { return nil }
+    /// What a counterparty's code says; nil when it is not about the link.
+    public init?(code: String) {
+        guard let found = LinkTrouble.byCode[code] else { return nil }
         self = found
     }
 }

@@ -25,7 +25,7 @@ struct DayJobs: Sendable {
             }
             if linked.contains(.alipay) { requests.append(JobRequest(.fetchStatement, "alipay/trade/\(yesterday)")) }
             if linked.contains(.bank) {
-                requests += CustodianFileKind.allCases.map {
+                requests += CustodianFileKind.allCases.filter(Capabilities.cwp1.fileKinds.contains).map {
                     JobRequest(.fetchStatement, "bank/\($0.rawValue)/\(yesterday)")
                 }
             }

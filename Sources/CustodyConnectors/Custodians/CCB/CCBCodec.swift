@@ -39,6 +39,14 @@ struct CCBCodec: Sendable {
         }
     }
 
+    /// The bytes of a file that the bank put down; nil when it is not there.
+    func download(_ url: String) async throws(Doubt) -> [UInt8]? {
+        let answer = try await outbound.call("GET", url, headers: [], operation: "files")
+        if answer.status == 404 { return nil }
+        guard answer.status == 200 else { throw Doubt(.systemError, String(answer.status)) }
+        return answer.body
+    }
+
     /// A number that no attempt had before: the time, and chance.
     private static func journal(_ now: Instant) -> String {
         var generator = SystemRandomNumberGenerator()

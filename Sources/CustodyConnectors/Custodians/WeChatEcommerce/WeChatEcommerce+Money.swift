@@ -96,7 +96,7 @@ extension WeChatEcommerce {
         switch kind {
         case .receipts: await pay.bill(.trades, of: date)
         case .returns: await pay.bill(.failedWithdrawals, of: date)
-        case .refunds, .withdrawals, .balances:
+        default:
             .refused(Refusal(code: Refusal.unsupportedCode, message: "WeChat has no file of \(kind.rawValue)"))
         }
     }

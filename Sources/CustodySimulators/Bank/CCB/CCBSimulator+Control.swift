@@ -23,6 +23,11 @@ extension CCBSimulator {
                 }
                 return .json(["done": true])
             case ("GET", "orders", 4): return try order(parts[3], of: parts[2])
+            case ("GET", "markets", 4) where parts[3] == "balances":
+                guard let proof = state.withLock({ $0.markets[parts[2]]?.proof() }) else {
+                    throw BankRefusal("NO_MARKET", "no such market")
+                }
+                return .json(proof)
             default: return .controlError(404, "no such control")
             }
         } catch {
