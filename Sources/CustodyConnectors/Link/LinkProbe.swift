@@ -129,7 +129,8 @@ public struct LinkProbe: Sendable {
         }
         try? await client.shutdown()
         let made = observed.handshake
-        let handshake = doubt != nil && made.version == nil ? try await believing(url, host) : made
+        let isUnseen = doubt != nil && made.version == nil && url.hasPrefix("https:")
+        let handshake = isUnseen ? try await believing(url, host) : made
         sight.tlsVersion = handshake.version
         sight.certificate = handshake.certificate
         sight.failure = doubt.map { failure($0, handshake, believed: made.version != nil, host: host) }
