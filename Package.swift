@@ -79,7 +79,7 @@ let package = Package(
             "CustodyWorkers",
             [
                 "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", crypto, httpClient, lifecycle,
-                logging, metrics, nio,
+                logging, metrics, nio, nioPosix,
             ]
         ),
         library(

@@ -29,7 +29,8 @@ public enum CustodianLink: Decodable, Hashable, Sendable {
         public var role: CustodianRole {
             switch self {
             case .cwp1: CustodianRole()
-            case .ccb: CustodianRole(collects: [.weChatPay, .alipay], paysOut: true)
+            // Buyers pay at its cash desk, with WeChat Pay among others; its statements do not tell them apart.
+            case .ccb: CustodianRole(collects: [.weChatPay], paysOut: true)
             case .weChatEcommerce: CustodianRole(collects: [.weChatPay])
             case .alipayDirect: CustodianRole(collects: [.alipay], paysOut: true)
             }

@@ -24,8 +24,12 @@ public final class Counterparties: Sendable {
         public let custodian: any Custodian
         /// The account there that takes the platform's commission.
         public let commissionAccount: String
+        /// Under which name the custodian knows that account's holder, where it asks for one.
+        let commissionHolder: String?
         /// The agreed fee of what it collects itself; nil leaves fees unchecked.
         public let feeBasisPoints: Int?
+        /// Whom it is known to pay splits out to.
+        let receivers: KnownReceivers
     }
 
     private enum Access: Sendable {
@@ -53,6 +57,8 @@ public final class Counterparties: Sendable {
     /// Platform certificates outlive the connectors that downloaded them.
     private let certificates = WeChatPayCertificates()
     private let entries = Mutex<[Key: Entry]>([:])
+    /// By tenant and custodian: they outlive connectors, too.
+    private let receivers = Mutex<[String: KnownReceivers]>([:])
 
     /// Makes connectors that call out through these lines.
     ///
@@ -125,9 +131,16 @@ public final class Counterparties: Sendable {
         in transaction: TenantTransaction, isFresh: Bool = false
     ) async throws -> CustodianAccess {
         let callbackURL = callbackURL(of: .bank, in: transaction)
+        let tenant = transaction.tenantID.text
         let access = try await access(.bank, in: transaction, isFresh: isFresh) { [certificates] link, line in
             let terms = try JSONDecoder().decode(CustodianTerms.self, from: link)
             let decoded = try JSONDecoder().decode(CustodianLink.self, from: link)
+            let known = receivers.withLock { all in
+                let place = "\(tenant) \(decoded.baseURL)"
+                let known = all[place] ?? KnownReceivers()
+                all[place] = known
+                return known
+            }
             let custodian: any Custodian
             switch decoded {
             case .cwp1(let link):
@@ -147,7 +160,8 @@ public final class Counterparties: Sendable {
             return .custodian(
                 CustodianAccess(
                     custodian: custodian, commissionAccount: terms.commissionAccount,
-                    feeBasisPoints: terms.feeBasisPoints))
+                    commissionHolder: terms.commissionHolder, feeBasisPoints: terms.feeBasisPoints,
+                    receivers: known))
         }
         guard case .custodian(let custodian) = access else { throw Rejection.linkMissing(counterparty: "bank") }
         return custodian

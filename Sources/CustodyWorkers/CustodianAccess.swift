@@ -1,6 +1,16 @@
 import CustodyConnectors
 import CustodyDomain
 import CustodyStore
+import Synchronization
+
+/// The accounts that a custodian is known to pay splits out to, remembered by this process.
+final class KnownReceivers: Sendable {
+    private let accounts = Mutex<Set<String>>([])
+
+    func contains(_ account: String) -> Bool { accounts.withLock { $0.contains(account) } }
+
+    func insert(_ account: String) { accounts.withLock { _ = $0.insert(account) } }
+}
 
 extension Counterparties.CustodianAccess {
     /// Parts of an order in the custodian's terms: by the accounts that it keeps for their parties.
@@ -32,13 +42,35 @@ extension Counterparties.CustodianAccess {
         custodian.capabilities.operations.contains(.split) ? .split : .confirmSettlement
     }
 
-    /// Splits what is held of an order.
+    /// Splits what is held of an order; the commission's account is made able to receive first, where that is needed.
     func split(_ split: SplitInstruction, serial: String) async -> Reply<CustodianResult> {
-        guard splitOperation == .confirmSettlement else { return await custodian.split(split, serial: serial) }
+        guard splitOperation == .confirmSettlement else {
+            if split.items.contains(where: \.isCommission), let obstacle = await welcomePlatform(serial) {
+                return obstacle
+            }
+            return await custodian.split(split, serial: serial)
+        }
         return await custodian.confirmSettlement(
             SettlementConfirmation(
                 number: split.number, orderNumber: split.orderNumber, parts: split.isWhole ? [] : split.items),
             serial: serial)
+    }
+
+    /// Makes the platform able to receive its commission, once per process; saying it again changes nothing.
+    ///
+    /// - Returns: Why it is not; nil when it is.
+    private func welcomePlatform(_ serial: String) async -> Reply<CustodianResult>? {
+        guard custodian.capabilities.operations.contains(.addReceiver), !receivers.contains(commissionAccount) else {
+            return nil
+        }
+        let receiver = SplitReceiver(
+            kind: .merchant, account: commissionAccount, name: commissionHolder, relation: "PLATFORM")
+        let reply = await custodian.addReceiver(receiver, serial: "R" + serial.dropFirst())
+        if case .answered(let result) = reply, result.state == .succeeded {
+            receivers.insert(commissionAccount)
+            return nil
+        }
+        return reply
     }
 
     /// Asks what became of an instruction.

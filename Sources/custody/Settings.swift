@@ -14,7 +14,8 @@ struct Settings: ParsableArguments {
     static let known: Set<String> = [
         "admin_listen", "admin_token_file", "callback_base_url", "connections", "contract", "database_password_file",
         "database_url", "listen", "listen_database_url", "log_level", "master_key_file", "migrations",
-        "operations_listen", "pooled", "system_database_password_file", "system_database_url", "tls_certificate_file",
+        "operations_listen", "pooled", "spool_directory", "spool_limit", "system_database_password_file",
+        "system_database_url", "tls_certificate_file",
         "tls_key_file", "trusted_proxies",
     ]
 

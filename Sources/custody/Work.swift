@@ -4,6 +4,7 @@ import CustodyAPI
 import CustodyConnectors
 import CustodyDomain
 import CustodyStore
+import CustodyWire
 import CustodyWorkers
 import Foundation
 import Logging
@@ -34,6 +35,13 @@ struct Work: AsyncParsableCommand {
     @Option(help: "Connections to the database.")
     var connections = 12
 
+    @Option(
+        help: "The directory for statements that are being fetched, private to the worker (CUSTODY_SPOOL_DIRECTORY).")
+    var spoolDirectory: String?
+
+    @Option(help: "How many bytes a fetched statement may have as delivered (CUSTODY_SPOOL_LIMIT).")
+    var spoolLimit: Int?
+
     func run() async throws {
         try settings.load()
         JSONLogHandler.bootstrap()
@@ -45,6 +53,10 @@ struct Work: AsyncParsableCommand {
         var configuration = Worker.Configuration()
         configuration.concurrency = concurrency
         let base = callbackBaseURL ?? ProcessInfo.processInfo.environment["CUSTODY_CALLBACK_BASE_URL"]
+        configuration.spool = Spool(
+            directory: try Settings.value(
+                spoolDirectory, "spool_directory", default: configuration.spool.directory),
+            limit: try Settings.value(spoolLimit, "spool_limit", default: configuration.spool.limit))
         let listener = try options.listener(logger: logger)
         let worker = Worker(
             store: store, signals: { Store.jobSignals(from: listener) },

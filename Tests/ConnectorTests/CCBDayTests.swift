@@ -22,9 +22,9 @@ import Testing
     private func day(_ date: BusinessDate, _ bench: CCBBench) async throws -> Day {
         var day = Day()
         func lines(_ kind: CustodianFileKind) async throws -> [StatementLine] {
-            switch try await bench.custodian.file(kind, of: date, serial: "F").answer() {
-            case .file(let name, let bytes):
-                let content = try StatementContent(reading: StatementFile(bytes, name: name), from: .bank)
+            switch try await bench.custodian.file(kind, of: date, into: .ofTests, serial: "F").answer() {
+            case .file(let file):
+                let content = try StatementContent(reading: file, from: .bank)
                 #expect(content.summary.form == kind.rawValue)
                 #expect(content.summary.date == date)
                 #expect(content.summary.account == CCBBench.market)
@@ -91,7 +91,7 @@ import Testing
             try await bench.clock("2026-10-06T10:29:00+08:00")
             for kind in bench.custodian.capabilities.fileKinds {
                 #expect(
-                    try await bench.custodian.file(kind, of: CCBDayTests.first, serial: "F").answer() == .notReady)
+                    try await bench.custodian.file(kind, of: CCBDayTests.first, into: .ofTests, serial: "F").answer().isNotReady)
             }
             try await confirm("T3", bench)
             try await bench.clock("2026-10-06T10:30:01+08:00")
@@ -150,7 +150,7 @@ import Testing
             ]
             for (fault, file, words) in faults {
                 try await bench.fault("file", fault, [.init("match", ["serial": .string(file)])])
-                let reply = await bench.custodian.file(.splitSums, of: CCBDayTests.first, serial: "F")
+                let reply = await bench.custodian.file(.splitSums, of: CCBDayTests.first, into: .ofTests, serial: "F")
                 guard case .unknown(let doubt) = reply else {
                     Issue.record("\(fault) of \(file): \(reply)")
                     continue
@@ -161,8 +161,8 @@ import Testing
             }
             try await bench.fault("file", "missing", [.init("match", ["serial": "det"])])
             #expect(
-                try await bench.custodian.file(.collections, of: CCBDayTests.first, serial: "F").answer() == .notReady)
-            guard case .file = try await bench.custodian.file(.splitSums, of: CCBDayTests.first, serial: "F").answer()
+                try await bench.custodian.file(.collections, of: CCBDayTests.first, into: .ofTests, serial: "F").answer().isNotReady)
+            guard case .file = try await bench.custodian.file(.splitSums, of: CCBDayTests.first, into: .ofTests, serial: "F").answer()
             else {
                 Issue.record("no file")
                 return
@@ -171,7 +171,7 @@ import Testing
             try await bench.clock("2026-10-07T11:00:00+08:00")
             for kind in bench.custodian.capabilities.fileKinds {
                 let next = CCBDayTests.first.advanced(by: 1)
-                #expect(try await bench.custodian.file(kind, of: next, serial: "F").answer() == .empty)
+                #expect(try await bench.custodian.file(kind, of: next, into: .ofTests, serial: "F").answer().isEmpty)
             }
         }
     }
@@ -182,10 +182,10 @@ import Testing
             link.filesURL = nil
             let custodian = try CCBCustodian(link: link, outbound: bench.outbound) { SimulatorClock.realNow() }
             #expect(custodian.capabilities.fileKinds == [])
-            let reply = await custodian.file(.collections, of: CCBDayTests.first, serial: "F")
+            let reply = await custodian.file(.collections, of: CCBDayTests.first, into: .ofTests, serial: "F")
             #expect(reply.refusalCode == Refusal.unsupportedCode)
             #expect(
-                await bench.custodian.file(.balances, of: CCBDayTests.first, serial: "F").refusalCode
+                await bench.custodian.file(.balances, of: CCBDayTests.first, into: .ofTests, serial: "F").refusalCode
                     == Refusal.unsupportedCode)
         }
     }

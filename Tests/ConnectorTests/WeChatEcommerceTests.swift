@@ -254,11 +254,12 @@ import Testing
             // The day's split bill of the first payee: its share of the commission, there and back.
             try await world.setClock("2026-10-06T10:00:00+08:00")
             let day = try #require(BusinessDate("2026-10-05"))
-            guard case .file(_, let bytes) = try await world.channel.bill(.profitSharing, of: day).answer() else {
+            guard case .file(let file) = try await world.channel.fetch(.profitSharing, of: day, into: .ofTests).answer()
+            else {
                 Issue.record("no split bill")
                 return
             }
-            let lines = try StatementContent(reading: StatementFile(bytes), from: .weChatPay).lines
+            let lines = try StatementContent(reading: file, from: .weChatPay).lines
             #expect(lines.map(\.reference) == ["SPLIT1-1", "BACK1-1"])
             #expect(lines.allSatisfy { $0.amount == Fen(700) })
         }

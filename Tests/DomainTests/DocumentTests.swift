@@ -13,6 +13,7 @@ struct DocumentTests {
         try expectDrawn(TransferState.self, in: text)
         try expectDrawn(InstructionState.self, in: text)
         try expectDrawn(DiscrepancyState.self, in: text)
+        try expectDrawn(ExpectedStatementState.self, in: text)
         let machines = try Document.read("Sources/CustodyDomain/States/StateMachine.swift")
             .matches(of: #/public enum (\w+): String, StateMachine/#).map { String($0.1) }
         let headings = text.matches(of: #/(?m)^## (\w+)$/#).map { String($0.1) }

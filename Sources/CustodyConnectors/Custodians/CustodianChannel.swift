@@ -1,4 +1,5 @@
 import CustodyDomain
+import CustodyWire
 
 /// A custodian that collects from buyers, as the channel they pay through: who places and follows payments need not know
 /// that the money is in custody at once.
@@ -79,9 +80,14 @@ public struct CustodianChannel: Channel {
         ).reading { result throws(Doubt) in try ChannelRefund(result) }
     }
 
+    /// The custodian's file of receipts, where it has one.
+    public var bills: [ChannelBill] { custodian.capabilities.fileKinds.contains(.receipts) ? [.trade] : [] }
+
     /// The custodian's file of receipts.
-    public func tradeBill(of date: BusinessDate) async -> Reply<BillAnswer> {
-        await custodian.file(.receipts, of: date, serial: "B\(date.compact)\(clock().microseconds)")
+    public func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        guard bills.contains(bill) else { return custodian.unsupported(.fetchFile) }
+        return await custodian.file(
+            .receipts, of: date, into: spool, serial: "B\(date.compact)\(clock().microseconds)")
     }
 
     /// A custodian's notifications are read by the custodian.

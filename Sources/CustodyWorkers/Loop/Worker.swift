@@ -1,5 +1,7 @@
 import CustodyDomain
 import CustodyStore
+import CustodyWire
+import Foundation
 import Logging
 import ServiceLifecycle
 
@@ -20,6 +22,8 @@ public struct Worker: Service {
         public var lease = Duration.seconds(30)
         /// How often tables are polled when nothing wakes it.
         public var pollInterval = Duration.milliseconds(250)
+        /// Where fetched files lie while they are read.
+        public var spool = Spool(directory: "\(NSTemporaryDirectory())/custody-spool-\(getuid())")
 
         /// The defaults.
         public init() {}
@@ -51,6 +55,7 @@ public struct Worker: Service {
             payments: PaymentJobs(store: store, counterparties: counterparties),
             callbacks: CallbackJobs(store: store, counterparties: counterparties),
             days: DayJobs(store: store, counterparties: counterparties),
+            statements: StatementJobs(store: store, counterparties: counterparties, spool: configuration.spool),
             certificates: CertificateJobs(store: store, counterparties: counterparties), store: store
         )
         self.init(

@@ -186,6 +186,9 @@ public struct SimulatedMarket: Sendable {
     public struct ControlFailed: Error {
         /// What it said.
         public let text: String
+
+        /// Makes one.
+        public init(text: String) { self.text = text }
     }
 
     @discardableResult

@@ -2,10 +2,16 @@ import CustodyDomain
 import CustodyWire
 
 extension Alipay {
-    /// Fetches the trade bill of a day: a zip, ready on the next day, normally before 09:00.
+    /// What is fetched of every day.
+    public var bills: [ChannelBill] { [.trade] }
+
+    /// Fetches a bill of a day: a zip, ready on the next day, normally before 09:00.
     ///
     /// The address comes in a signed answer and lives about 30 seconds; the file itself is not signed.
-    public func tradeBill(of date: BusinessDate) async -> Reply<BillAnswer> {
+    public func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        guard bill == .trade else {
+            return .refused(Refusal(code: Refusal.unsupportedCode, message: "Alipay has no bill of \(bill.rawValue)"))
+        }
         let content: JSON = ["bill_type": "trade", "bill_date": .string(date.iso)]
         switch await gateway.call("alipay.data.dataservice.bill.downloadurl.query", content) {
         case .answered(let node):
@@ -14,7 +20,7 @@ extension Alipay {
                 guard node["bill_file_code"] != nil else { return .unknown(Doubt(.malformedAnswer, "no address")) }
                 return .answered(.empty)
             }
-            return await download(url, date)
+            return await download(url, date, into: spool)
         case .refused(let refusal):
             switch refusal.code.split(separator: ".").last?.uppercased() {
             case "NO_BILL_DATA": return .answered(.empty)
@@ -25,15 +31,17 @@ extension Alipay {
         }
     }
 
-    private func download(_ url: String, _ date: BusinessDate) async -> Reply<BillAnswer> {
-        do {
-            let answer = try await gateway.outbound.call("GET", url, headers: [("User-Agent", "custody")])
-            guard answer.status == 200 else { return .unknown(Doubt(.systemError, "HTTP \(answer.status)")) }
-            // An address that expired answers 200 with a page.
-            guard ZipArchive.isZip(StatementFile(answer.body)) else {
-                return .unknown(Doubt(.malformedAnswer, "no zip file"))
+    private func download(_ url: String, _ date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        do throws(Doubt) {
+            let name = "\(gateway.link.sellerID)_\(date.compact).csv.zip"
+            let headers = [("User-Agent", "custody")]
+            switch try await gateway.outbound.download(url, headers: headers, into: spool, named: name) {
+            case .answer(let answer): return .unknown(Doubt(.systemError, "HTTP \(answer.status)"))
+            case .file(let file):
+                // An address that expired answers 200 with a page.
+                guard ZipArchive.isZip(file) else { throw Doubt(.malformedAnswer, "\(name): no zip file") }
+                return .answered(.file(file))
             }
-            return .answered(.file(name: "\(gateway.link.sellerID)_\(date.compact).csv.zip", bytes: answer.body))
         } catch {
             return .unknown(error)
         }

@@ -39,12 +39,13 @@ struct CCBCodec: Sendable {
         }
     }
 
-    /// The bytes of a file that the bank put down; nil when it is not there.
-    func download(_ url: String) async throws(Doubt) -> [UInt8]? {
-        let answer = try await outbound.call("GET", url, headers: [], operation: "files")
-        if answer.status == 404 { return nil }
-        guard answer.status == 200 else { throw Doubt(.systemError, String(answer.status)) }
-        return answer.body
+    /// A file that the bank put down; nil when it is not there.
+    func download(_ url: String, into spool: Spool, named name: String) async throws(Doubt) -> StatementFile? {
+        switch try await outbound.download(url, headers: [], into: spool, named: name, operation: "files") {
+        case .file(let file): return file
+        case .answer(let answer) where answer.status == 404: return nil
+        case .answer(let answer): throw Doubt(.systemError, String(answer.status))
+        }
     }
 
     /// A number that no attempt had before: the time, and chance.

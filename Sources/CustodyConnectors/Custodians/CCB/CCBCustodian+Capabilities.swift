@@ -5,8 +5,7 @@ extension Capabilities {
     public static let ccb = Capabilities(
         name: "CCB",
         operations: [
-            .collect, .queryCollection, .refund, .confirmSettlement, .querySplit, .querySubMerchant, .query, .listFiles,
-            .fetchFile,
+            .collect, .queryCollection, .refund, .confirmSettlement, .querySplit, .querySubMerchant, .query, .fetchFile,
         ],
         repeatable: [.confirmSettlement],
         collector: .custodian, signer: .custodian, splitTimings: [.atOrder, .onConfirmation], confirmsPartially: false,
@@ -20,7 +19,7 @@ extension Capabilities {
     /// What CCB 惠市宝 has for a market whose packages are handed in by hand.
     static var ccbWithoutFiles: Capabilities {
         var capabilities = Capabilities.ccb
-        capabilities.operations.subtract([.listFiles, .fetchFile])
+        capabilities.operations.remove(.fetchFile)
         capabilities.fileKinds = []
         return capabilities
     }

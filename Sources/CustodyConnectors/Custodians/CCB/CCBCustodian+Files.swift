@@ -1,56 +1,54 @@
 import CustodyDomain
 import CustodyWire
+import NIOPosix
 
 /// Daily packages.
 extension CCBCustodian {
-    /// The file of a kind in a day's package, if the package is there.
-    public func listFiles(
-        _ kind: CustodianFileKind, of date: BusinessDate, serial: String
-    ) async -> Reply<CustodianFiles> {
-        await file(kind, of: date, serial: serial).reading { answer throws(Doubt) in
-            switch answer {
-            case .file(let name, let bytes): .files([CustodianFile(name: name, size: bytes.count, digest: nil)])
-            case .empty: .empty
-            case .notReady: .notReady
-            }
-        }
-    }
-
     /// A file of a day's package, taken only when all three are there and agree with each other.
-    public func file(_ kind: CustodianFileKind, of date: BusinessDate, serial: String) async -> Reply<BillAnswer> {
+    public func file(
+        _ kind: CustodianFileKind, of date: BusinessDate, into spool: Spool, serial: String
+    ) async -> Reply<BillAnswer> {
         guard let folder = codec.link.filesURL, let wanted = CCBPackage.Part(kind) else {
             return unsupported(.fetchFile)
         }
         let market = codec.link.marketID
-        var files: [CCBPackage.Part: StatementFile] = [:]
-        var found: [UInt8] = []
         do throws(Doubt) {
+            var files: [CCBPackage.Part: StatementFile] = [:]
             for part in CCBPackage.Part.allCases {
                 let name = CCBPackage.fileName(part, market: market, date: date)
-                guard
-                    let bytes = try await codec.download(
-                        "\(folder)/\(CCBPackage.name(market: market, date: date))/\(name)")
-                else { return .answered(.notReady) }
-                files[part] = StatementFile(bytes, name: name)
-                if part == wanted { found = bytes }
+                let url = "\(folder)/\(CCBPackage.name(market: market, date: date))/\(name)"
+                guard let file = try await codec.download(url, into: spool, named: name) else {
+                    return .answered(.notReady)
+                }
+                files[part] = file
             }
+            guard let payments = files[.payments], let splits = files[.splits], let sums = files[.splitSums],
+                let found = files[wanted]
+            else { return .answered(.notReady) }
+            let summary = try await CCBCustodian.verified(payments, splits, sums, wanted)
+            guard summary.lineCount > 0 else { return .answered(.empty) }
+            guard summary.date == date, summary.account == market else {
+                throw Doubt(.malformedAnswer, "\(found.name ?? "the file"): is of another market or day")
+            }
+            return .answered(.file(found))
         } catch {
             return .unknown(error)
         }
-        guard let payments = files[.payments], let splits = files[.splits], let sums = files[.splitSums] else {
-            return .answered(.notReady)
-        }
-        do throws(StatementDefect) {
-            let package = try CCBPackage(payments: payments, splits: splits, splitSums: sums)
-            let summary = package.statement(wanted).summary
-            guard summary.lineCount > 0 else { return .answered(.empty) }
-            guard summary.date == date, summary.account == market else {
-                throw StatementDefect("is of another market or day", file: files[wanted]?.name)
+    }
+
+    /// Reads a package to its end, away from the threads that everything else runs on.
+    private static func verified(
+        _ payments: StatementFile, _ splits: StatementFile, _ sums: StatementFile, _ wanted: CCBPackage.Part
+    ) async throws(Doubt) -> StatementSummary {
+        do {
+            return try await NIOThreadPool.singleton.runIfActive {
+                try CCBPackage(payments: payments, splits: splits, splitSums: sums).statement(wanted).summary
             }
+        } catch let defect as StatementDefect {
+            throw Doubt(.malformedAnswer, defect.sentence)
         } catch {
-            return .unknown(Doubt(.malformedAnswer, error.sentence))
+            throw Doubt(.notSpooled, "stopped while a file was read")
         }
-        return .answered(.file(name: CCBPackage.fileName(wanted, market: market, date: date), bytes: found))
     }
 }
 

@@ -92,10 +92,12 @@ extension WeChatEcommerce {
     }
 
     /// Receipts are the trade bill of all sub-merchants; returns are the withdrawals that failed or came back.
-    public func file(_ kind: CustodianFileKind, of date: BusinessDate, serial: String) async -> Reply<BillAnswer> {
+    public func file(
+        _ kind: CustodianFileKind, of date: BusinessDate, into spool: Spool, serial: String
+    ) async -> Reply<BillAnswer> {
         switch kind {
-        case .receipts: await pay.bill(.trades, of: date)
-        case .returns: await pay.bill(.failedWithdrawals, of: date)
+        case .receipts: await pay.fetch(.trades, of: date, into: spool)
+        case .returns: await pay.fetch(.failedWithdrawals, of: date, into: spool)
         default:
             .refused(Refusal(code: Refusal.unsupportedCode, message: "WeChat has no file of \(kind.rawValue)"))
         }

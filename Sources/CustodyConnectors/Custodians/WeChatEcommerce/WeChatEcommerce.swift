@@ -53,7 +53,8 @@ public struct WeChatEcommerce: Custodian {
         ],
         collector: .custodian, signer: .platform, splitTimings: [.later, .onConfirmation], confirmsPartially: false,
         refundSources: [.held, .available, .platformAdvance], withdrawalSpeeds: [.sameDay],
-        verifications: [.remittance, .none], deliveries: [.push, .poll], fileKinds: [.receipts, .returns],
+        // Its files are the channel's own bills, which are planned and fetched as such.
+        verifications: [.remittance, .none], deliveries: [.push, .poll], fileKinds: [],
         limits: Capabilities.Limits(
             partsPerOrder: 50, itemsPerSplit: 50, splitsPerOrder: 50, refundsPerOrder: 50, splitShareBasisPoints: 3000,
             materialBytes: WeChatPayMediaUpload.pictureLimit),
