@@ -91,7 +91,8 @@ import Testing
             try await bench.clock("2026-10-06T10:29:00+08:00")
             for kind in bench.custodian.capabilities.fileKinds {
                 #expect(
-                    try await bench.custodian.file(kind, of: CCBDayTests.first, into: .ofTests, serial: "F").answer().isNotReady)
+                    try await bench.custodian.file(kind, of: CCBDayTests.first, into: .ofTests, serial: "F").answer()
+                        .isNotReady)
             }
             try await confirm("T3", bench)
             try await bench.clock("2026-10-06T10:30:01+08:00")
@@ -161,8 +162,12 @@ import Testing
             }
             try await bench.fault("file", "missing", [.init("match", ["serial": "det"])])
             #expect(
-                try await bench.custodian.file(.collections, of: CCBDayTests.first, into: .ofTests, serial: "F").answer().isNotReady)
-            guard case .file = try await bench.custodian.file(.splitSums, of: CCBDayTests.first, into: .ofTests, serial: "F").answer()
+                try await bench.custodian.file(.collections, of: CCBDayTests.first, into: .ofTests, serial: "F")
+                    .answer().isNotReady)
+            guard
+                case .file = try await bench.custodian.file(
+                    .splitSums, of: CCBDayTests.first, into: .ofTests, serial: "F"
+                ).answer()
             else {
                 Issue.record("no file")
                 return
