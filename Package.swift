@@ -104,7 +104,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire", "Postgres",
-                httpClient, logging,
+                crypto, httpClient, logging,
             ],
             path: "Tests/TestSupport",
             swiftSettings: strict
@@ -147,7 +147,7 @@ let package = Package(
             "EndToEndTests",
             [
                 "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire", "Postgres",
-                "TestSupport", httpClient,
+                "TestSupport", crypto, httpClient,
             ]
         ),
         tests("TidyTests", []),
