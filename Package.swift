@@ -79,7 +79,7 @@ let package = Package(
             "CustodyWorkers",
             [
                 "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", crypto, httpClient, lifecycle,
-                logging, metrics, nio,
+                logging, metrics, nio, nioPosix,
             ]
         ),
         library(
@@ -138,8 +138,8 @@ let package = Package(
         tests(
             "APITests",
             [
-                "CustodyAPI", "CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", "TestSupport", httpClient,
-                lifecycle, logging, nio, nioHTTP1, nioSSL, yams,
+                "CustodyAPI", "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", "CustodyWorkers",
+                "Postgres", "TestSupport", httpClient, lifecycle, logging, nio, nioHTTP1, nioSSL, yams,
             ]
         ),
         // These run the built executable: they find it beside themselves.

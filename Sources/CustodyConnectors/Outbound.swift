@@ -6,7 +6,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// One call out over HTTP: connects, sends, reads at most ``responseLimit`` bytes, follows no redirect.
+/// One call out over HTTP: connects, sends, reads at most ``responseLimit`` bytes, or a file into a spool; follows no redirect.
 public struct Outbound: Sendable {
     /// A complete answer.
     public struct Answer: Sendable {
@@ -24,8 +24,19 @@ public struct Outbound: Sendable {
         }
     }
 
-    /// A body longer than this is refused unread: 64 MiB, for bills.
-    public static let responseLimit = 64 << 20
+    /// What came of asking for a file.
+    public enum Download: Sendable {
+        /// The file (HTTP 200), whole as far as HTTP can tell.
+        case file(StatementFile)
+        /// Anything else.
+        case answer(Answer)
+    }
+
+    /// A body longer than this is refused unread: 8 MiB. Files, which may be longer, are downloaded into a spool.
+    public static let responseLimit = 8 << 20
+
+    /// How long a file may take to come; a line that is silent is given up long before.
+    private static let downloadTimeout = Duration.seconds(3600)
 
     /// How long a call waits for its turn under a rate limit before it is given up unsent.
     private static let patience = Duration.seconds(2)
@@ -60,17 +71,70 @@ public struct Outbound: Sendable {
     public func call(
         _ method: String, _ url: String, headers: [(String, String)], body: [UInt8] = [], operation: String? = nil
     ) async throws(Doubt) -> Answer {
-        try await waitForTurn(of: operation ?? Outbound.path(of: url))
-        guard let breaker else { return try await exchange(method, url, headers: headers, body: body) }
+        try await guarded(operation ?? Outbound.path(of: url)) { () async throws(Doubt) in
+            try await exchange(method, url, headers: headers, body: body)
+        }
+    }
+
+    /// Downloads a file by one GET, piece by piece, into a spool; one that is cut leaves nothing there.
+    ///
+    /// - Parameter name: What the file is called from then on.
+    /// - Returns: Anything but a 200 as the answer that it is, its body short.
+    public func download(
+        _ url: String, headers: [(String, String)], into spool: Spool, named name: String, operation: String? = nil
+    ) async throws(Doubt) -> Download {
+        try await guarded(operation ?? Outbound.path(of: url)) { () async throws(Doubt) in
+            do {
+                return try await fetch(url, headers: headers, into: spool, named: name)
+            } catch let failure as SpoolFailure {
+                throw Doubt(failure)
+            } catch let doubt as Doubt {
+                throw doubt
+            } catch {
+                throw Outbound.doubt(about: error)
+            }
+        }
+    }
+
+    /// One exchange in its turn, if the breaker lets it; it learns from what came of it.
+    private func guarded<Value>(
+        _ operation: String, _ exchange: () async throws(Doubt) -> Value
+    ) async throws(Doubt) -> Value {
+        try await waitForTurn(of: operation)
+        guard let breaker else { return try await exchange() }
         guard breaker.lets(at: .now) else { throw Doubt(.unreachable, "the line is down; the next trial is soon") }
         do throws(Doubt) {
-            let answer = try await exchange(method, url, headers: headers, body: body)
+            let value = try await exchange()
             breaker.record(reached: true, at: .now)
-            return answer
+            return value
         } catch {
             breaker.record(reached: error.reason != .unreachable && error.reason != .noAnswer, at: .now)
             throw error
         }
+    }
+
+    private func fetch(
+        _ url: String, headers: [(String, String)], into spool: Spool, named name: String
+    ) async throws -> Download {
+        var request = HTTPClientRequest(url: url)
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        let response = try await client.execute(request, timeout: TimeAmount(timeout))
+        let fields = response.headers.map { ($0.name, $0.value) }
+        guard response.status == .ok else {
+            let bytes = try await response.body.collect(upTo: Outbound.responseLimit)
+            return .answer(
+                Answer(
+                    status: Int(response.status.code), headers: fields, body: Array(bytes.readableBytesView)))
+        }
+        let announced = response.headers.first(name: "Content-Length").flatMap { Int($0) }
+        if let announced, announced > spool.limit { throw SpoolFailure.tooLarge(limit: spool.limit) }
+        let file = try spool.file(named: name)
+        let deadline = ContinuousClock.now + Outbound.downloadTimeout
+        for try await piece in response.body {
+            try piece.withUnsafeReadableBytes { try file.append($0) }
+            guard ContinuousClock.now < deadline else { throw Doubt(.noAnswer, "the file did not come in time") }
+        }
+        return .file(file.finished())
     }
 
     private func waitForTurn(of operation: String) async throws(Doubt) {

@@ -1,4 +1,5 @@
 import CustodyDomain
+import CustodyWire
 
 /// What came of a call to a channel or custodian. No answer is *unknown*, never *failed*.
 public enum Reply<Value: Sendable>: Sendable {
@@ -60,6 +61,12 @@ public struct Doubt: Error, Hashable, Sendable {
         case systemError = "system_error"
         /// Our rate is limited, by an answer that is not signed (HTTP 429) or by ourselves: surely not done.
         case rateLimited = "rate_limited"
+        /// A file whose hash is not the one that its announcement, which is signed, says.
+        case badHash = "bad_hash"
+        /// A file longer than we take; it will not become shorter.
+        case tooLarge = "too_large"
+        /// A file that we could not put down: our disk is full, or our directory cannot be written to.
+        case notSpooled = "not_spooled"
 
         /// Whether it is sure that nothing was done, so that the same number may be sent again.
         public var isSurelyNotDone: Bool { self == .unreachable || self == .rateLimited }
@@ -77,6 +84,20 @@ public struct Doubt: Error, Hashable, Sendable {
         self.reason = reason
         self.detail = detail
         self.retryAfter = retryAfter
+    }
+}
+
+extension Doubt {
+    /// A message whose signature is good, about another merchant than ours.
+    public static let anotherMerchant = Doubt(.malformedAnswer, "about another merchant")
+
+    /// A file that we could not take.
+    init(_ failure: SpoolFailure) {
+        if case .tooLarge = failure {
+            self.init(.tooLarge, failure.sentence)
+        } else {
+            self.init(.notSpooled, failure.sentence)
+        }
     }
 }
 

@@ -12,20 +12,25 @@ public final class TenantTransaction {
     public let now: Instant
     /// Whether the tenant is a sandbox.
     public let isSandbox: Bool
+    /// The secret part of its callback addresses: `/callbacks/<counterparty>/<token>`.
+    public let callbackToken: String
     /// How far the sandbox's clock runs ahead.
     let clockOffset: Duration
     let keys: TenantKeys
     var isOpen = true
     var queuesToWake: Set<Queue> = []
+    /// Statements whose answers nobody waits for: they travel with the commit, and fail it when they fail.
+    var last: [SQL] = []
     private let connection: Connection
 
     private init(
-        tenantID: ID<Tenant>, now: Instant, isSandbox: Bool, clockOffset: Duration, keys: TenantKeys,
-        connection: Connection
+        tenantID: ID<Tenant>, now: Instant, isSandbox: Bool, callbackToken: String, clockOffset: Duration,
+        keys: TenantKeys, connection: Connection
     ) {
         self.tenantID = tenantID
         self.now = now
         self.isSandbox = isSandbox
+        self.callbackToken = callbackToken
         self.clockOffset = clockOffset
         self.keys = keys
         self.connection = connection
@@ -41,7 +46,7 @@ public final class TenantTransaction {
             begin,
             "SELECT set_config('app.tenant_id', \(tenantID.uuid.text), true)",
             """
-            SELECT now() AS real_now, now() + clock_offset AS now, mode, wrapped_key
+            SELECT now() AS real_now, now() + clock_offset AS now, mode, callback_token, wrapped_key
               FROM tenant
              WHERE id = \(tenantID)
             """,
@@ -53,7 +58,7 @@ public final class TenantTransaction {
         let now: Instant = try row.get("now")
         return TenantTransaction(
             tenantID: tenantID, now: now, isSandbox: try row.get("mode", as: String.self) == "sandbox",
-            clockOffset: now - (try row.get("real_now", as: Instant.self)),
+            callbackToken: try row.get("callback_token"), clockOffset: now - (try row.get("real_now", as: Instant.self)),
             keys: try vault.keys(of: tenantID, wrapped: try row.get("wrapped_key")), connection: connection
         )
     }

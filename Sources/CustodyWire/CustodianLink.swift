@@ -2,12 +2,17 @@ import CustodyDomain
 
 /// The link of a platform to its custodian: each platform has the custodian that its link's `dialect` names.
 ///
-/// A custodian of another dialect gets another case here, and its connector one in the worker.
+/// A custodian of another dialect gets another case here, its connector one in the worker, and its notifications a way to
+/// be verified in the API.
 public enum CustodianLink: Decodable, Hashable, Sendable {
     /// A bank that speaks CWP/1; also what a link means that names no dialect.
     case cwp1(CWP1Link)
     /// CCB 惠市宝.
     case ccb(CCBLink)
+    /// WeChat Pay's own custody, 电商收付通: the link of an e-commerce platform (`partner.kind` is `ecommerce`).
+    case weChatEcommerce(WeChatPayLink)
+    /// Alipay's own custody, 直付通.
+    case alipayDirect(AlipayLink)
 
     /// The names of dialects, as links say them.
     public enum Dialect: String, CaseIterable, Codable, Hashable, Sendable {
@@ -15,6 +20,21 @@ public enum CustodianLink: Decodable, Hashable, Sendable {
         case cwp1
         /// ``CustodianLink/ccb(_:)``
         case ccb
+        /// ``CustodianLink/weChatEcommerce(_:)``
+        case weChatEcommerce = "wechat_ecommerce"
+        /// ``CustodianLink/alipayDirect(_:)``
+        case alipayDirect = "alipay_direct"
+
+        /// What a custodian of this dialect does by itself.
+        public var role: CustodianRole {
+            switch self {
+            case .cwp1: CustodianRole()
+            // Buyers pay at its cash desk, with WeChat Pay among others; its statements do not tell them apart.
+            case .ccb: CustodianRole(collects: [.weChatPay], paysOut: true)
+            case .weChatEcommerce: CustodianRole(collects: [.weChatPay])
+            case .alipayDirect: CustodianRole(collects: [.alipay], paysOut: true)
+            }
+        }
     }
 
     private enum CodingKeys: String, CodingKey { case dialect }
@@ -25,6 +45,16 @@ public enum CustodianLink: Decodable, Hashable, Sendable {
         switch try fields.decodeIfPresent(Dialect.self, forKey: .dialect) ?? .cwp1 {
         case .cwp1: self = .cwp1(try CWP1Link(from: decoder))
         case .ccb: self = .ccb(try CCBLink(from: decoder))
+        case .weChatEcommerce:
+            let link = try WeChatPayLink(from: decoder)
+            guard link.partner?.kind == .ecommerce else {
+                throw DecodingError.dataCorrupted(
+                    .init(
+                        codingPath: [WeChatPayLink.CodingKeys.partner, WeChatPayLink.Partner.CodingKeys.kind],
+                        debugDescription: "is not an e-commerce platform's"))
+            }
+            self = .weChatEcommerce(link)
+        case .alipayDirect: self = .alipayDirect(try AlipayLink(from: decoder))
         }
     }
 
@@ -33,6 +63,8 @@ public enum CustodianLink: Decodable, Hashable, Sendable {
         switch self {
         case .cwp1: .cwp1
         case .ccb: .ccb
+        case .weChatEcommerce: .weChatEcommerce
+        case .alipayDirect: .alipayDirect
         }
     }
 
@@ -41,33 +73,17 @@ public enum CustodianLink: Decodable, Hashable, Sendable {
         switch self {
         case .cwp1(let link): link.baseURL
         case .ccb(let link): link.baseURL
+        case .weChatEcommerce(let link): link.baseURL
+        case .alipayDirect(let link): link.gatewayURL
         }
     }
 
-    /// Verifies a notification as it came in over HTTP.
-    ///
-    /// - Parameters:
-    ///   - path: The request's path as received, without a query.
-    ///   - now: Real time, not a test clock's.
-    /// - Returns: What deduplicates it, and what it is about.
-    /// - Throws: ``CWP1Rejection`` or ``CCBRejection``: one of a closed list of words.
-    public func verify(
-        method: String, path: String, headers: [(String, String)], body: [UInt8], now: Instant
-    ) throws -> (notifyID: String, kind: String) {
+    /// The account there that takes the platform's commission, where the dialect says it; others name it in their terms.
+    public var ownAccount: String? {
         switch self {
-        case .cwp1(let link):
-            let found = try CWP1Notification.verify(
-                method: method, path: path, headers: headers, body: body, link: link, now: now)
-            return (found.notifyID, found.txnCode)
-        case .ccb(let link): return try CCBMessage.verify(method: method, body: body, link: link)
-        }
-    }
-
-    /// The body of the answer that stops the custodian from sending a notification again; sent with status 200.
-    public func acknowledgement(of body: [UInt8], at now: Instant) -> [UInt8] {
-        switch self {
-        case .cwp1: CWP1Notification.acknowledgement(at: now)
-        case .ccb: CCBMessage.acknowledgement(of: body, at: now)
+        case .cwp1, .ccb: nil
+        case .weChatEcommerce(let link): link.mchid
+        case .alipayDirect(let link): link.sellerID
         }
     }
 }

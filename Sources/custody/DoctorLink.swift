@@ -18,7 +18,7 @@ struct LinkOptions: ParsableArguments {
 struct DoctorBank: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bank", abstract: "Look at a platform's link to its custodian.",
-        discussion: "Asks for an instruction that was never sent. Moves nothing."
+        discussion: "Asks for an instruction, or an order, that was never sent. Moves nothing."
     )
 
     @OptionGroup var link: LinkOptions
@@ -26,6 +26,9 @@ struct DoctorBank: AsyncParsableCommand {
     func run() async throws {
         try await LinkExamination.run(.bank, link) { access, transaction in
             let custodian = try await access.custodian(in: transaction).custodian
+            if custodian.capabilities.collector == .custodian {
+                return { LinkExamination.Answer(await custodian.queryCollection(number: $0, serial: $0)) }
+            }
             return {
                 LinkExamination.Answer(
                     await custodian.query(.withdraw, serial: $0, sentOn: BusinessDate(of: WallClock.now())))

@@ -30,6 +30,8 @@ struct StatementImport: AsyncParsableCommand {
 
     @Option(help: "The day it is about (YYYY-MM-DD); needed where the file does not say.") var date: String?
 
+    @Option(help: "As what it is kept, where the file does not say: sub_merchant_fund_flow.") var form: String?
+
     @Argument(help: "The file.") var file: String
 
     @Flag(help: "Answer in JSON, one object.") var json = false
@@ -51,7 +53,10 @@ struct StatementImport: AsyncParsableCommand {
         }
         let summary = statement.summary
         guard let day = try day(of: summary) else { throw ValidationError("Which day is it about? Give --date.") }
-        let subject = StatementSubject(source: source, form: summary.series, date: day)
+        let subject = StatementSubject(source: source, form: form ?? summary.series, date: day)
+        do throws(StatementDefect) { try subject.accept(statement) } catch {
+            throw ValidationError("Refused: \(error.sentence).")
+        }
         let name = opened.name ?? file
         let stored = try await withStore(options) { store in
             try await store.withTenant(tenant.id) { tx in

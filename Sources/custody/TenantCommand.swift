@@ -115,15 +115,16 @@ struct TenantLink: AsyncParsableCommand {
         guard let bytes = FileManager.default.contents(atPath: file), (try? JSON(parsing: bytes)) != nil else {
             throw ValidationError("The link's file cannot be read, or is not JSON.")
         }
+        let role: CustodianRole
         do {
-            try LinkCheck.check(Array(bytes), for: counterparty)
+            role = try LinkCheck.check(Array(bytes), for: counterparty)
         } catch let error as DecodingError {
             throw ValidationError("The link is not complete: \(LinkCheck.explanation(of: error))")
         }
         try await withStore(options) { store in
             try await store.withTenant(tenant.id) { tx in
-                try await tx.setLink(counterparty, configuration: Array(bytes))
-                if counterparty == .weChatPay { try await tx.startRefreshing() }
+                try await tx.setLink(counterparty, configuration: Array(bytes), role: role)
+                if try await tx.payableChannels().contains(.weChatPay) { try await tx.startRefreshing() }
                 try await tx.audit("link.set", on: counterparty.rawValue, by: .commandLine)
             }
         }
@@ -133,7 +134,11 @@ struct TenantLink: AsyncParsableCommand {
 
 /// Finds out before anything is stored whether a link is what its connector needs.
 enum LinkCheck {
-    static func check(_ bytes: [UInt8], for counterparty: Counterparty) throws {
+    /// Reads a link as its connector will.
+    ///
+    /// - Returns: What the counterparty does by itself, if it is a custodian.
+    /// - Throws: A `DecodingError`.
+    static func check(_ bytes: [UInt8], for counterparty: Counterparty) throws -> CustodianRole {
         let decoder = JSONDecoder()
         _ = try decoder.decode(Transport.Holder.self, from: Data(bytes))
         if counterparty != .bank { _ = try decoder.decode(ChannelTerms.self, from: Data(bytes)) }
@@ -141,9 +146,10 @@ enum LinkCheck {
         case .weChatPay: _ = try decoder.decode(WeChatPayLink.self, from: Data(bytes))
         case .alipay: _ = try decoder.decode(AlipayLink.self, from: Data(bytes))
         case .bank:
-            _ = try decoder.decode(CustodianLink.self, from: Data(bytes))
             _ = try decoder.decode(CustodianTerms.self, from: Data(bytes))
+            return try decoder.decode(CustodianLink.self, from: Data(bytes)).dialect.role
         }
+        return CustodianRole()
     }
 
     /// The field that is wrong, without its value: links hold keys.

@@ -13,23 +13,23 @@ import Testing
             try await bench.paid("P1", fen: 10_000)
             try await bench.paid("P2", fen: 150)
             _ = try await alipay.refund(bench.refund("R1", of: "P1", fen: 2500, total: 10_000)).answeredValue()
-            #expect(try await alipay.tradeBill(of: day).answeredValue() == .notReady)
+            #expect(try await alipay.tradeBill(of: day).answeredValue().isNotReady)
             try await bench.setClock("2026-10-06T08:59:00+08:00")
-            #expect(try await alipay.tradeBill(of: day).answeredValue() == .notReady)
+            #expect(try await alipay.tradeBill(of: day).answeredValue().isNotReady)
             try await bench.setClock("2026-10-06T09:00:00+08:00")
-            guard case .file(let name, let bytes) = try await alipay.tradeBill(of: day).answeredValue() else {
+            guard case .file(let file) = try await alipay.tradeBill(of: day).answeredValue() else {
                 Issue.record("no file")
                 return
             }
-            #expect(name == "\(AlipayBench.sellerID)_20261005.csv.zip")
-            let content = try StatementContent(reading: StatementFile(bytes), from: .alipay)
+            #expect(file.name == "\(AlipayBench.sellerID)_20261005.csv.zip")
+            let content = try StatementContent(reading: file, from: .alipay)
             #expect(content.summary.account == AlipayBench.sellerID)
             #expect(content.summary.date == day)
             #expect(content.lines.map(\.reference) == ["P1", "P2", "R1"])
             #expect(content.lines.map(\.amount) == [Fen(10_000), Fen(150), Fen(2500)])
             // 0.60 %, rounded half up: 0.9 fen is 1.
             #expect(content.lines.map(\.fee) == [Fen(60), Fen(1), Fen(-15)])
-            #expect(try await alipay.tradeBill(of: day.advanced(by: -1)).answeredValue() == .empty)
+            #expect(try await alipay.tradeBill(of: day.advanced(by: -1)).answeredValue().isEmpty)
         }
     }
 
@@ -68,17 +68,17 @@ import Testing
             try await bench.plantFault("bill", "expired")
             #expect(await alipay.tradeBill(of: day).unknownReason == .malformedAnswer)
             try await bench.plantFault("bill", "not_ready")
-            #expect(try await alipay.tradeBill(of: day).answeredValue() == .notReady)
+            #expect(try await alipay.tradeBill(of: day).answeredValue().isNotReady)
             try await bench.plantFault("bill", "empty_code")
-            #expect(try await alipay.tradeBill(of: day).answeredValue() == .empty)
+            #expect(try await alipay.tradeBill(of: day).answeredValue().isEmpty)
             for fault in ["truncated", "wrong_total"] {
                 try await bench.plantFault("bill", fault)
-                guard case .file(_, let bytes) = try await alipay.tradeBill(of: day).answeredValue() else {
+                guard case .file(let file) = try await alipay.tradeBill(of: day).answeredValue() else {
                     Issue.record("no file")
                     continue
                 }
                 #expect(throws: StatementDefect.self) {
-                    try StatementContent(reading: StatementFile(bytes), from: .alipay)
+                    try StatementContent(reading: file, from: .alipay)
                 }
             }
             #expect(try await Self.lines(alipay, day).count == 1)
@@ -86,7 +86,7 @@ import Testing
     }
 
     private static func lines(_ alipay: Alipay, _ day: BusinessDate) async throws -> [StatementLine] {
-        guard case .file(_, let bytes) = try await alipay.tradeBill(of: day).answeredValue() else { return [] }
-        return try StatementContent(reading: StatementFile(bytes), from: .alipay).lines
+        guard case .file(let file) = try await alipay.tradeBill(of: day).answeredValue() else { return [] }
+        return try StatementContent(reading: file, from: .alipay).lines
     }
 }

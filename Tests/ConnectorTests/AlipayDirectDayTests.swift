@@ -165,16 +165,13 @@ import Testing
             #expect(own.map(\.amount).sum().value == subMerchant["balance_fen"]?.integer)
         }
         let day = try #require(BusinessDate("2026-10-05"))
-        guard case .file(_, let bytes) = try await bench.alipay().accountBill(of: day).answeredValue() else {
-            Issue.record("no account bill")
-            return
-        }
-        let account = try StatementContent(reading: StatementFile(bytes), from: .alipay).lines
+        let file = try await bench.alipay().bill(.fundFlow, of: day, into: .ofTests).answeredValue().file
+        let account = try StatementContent(reading: try #require(file), from: .alipay).lines
         // Newest first: the first line's balance is what the account holds.
         #expect(account.first?.details["账户余额（元）"].flatMap { Fen(yuan: $0) }?.value == books?["platform_fen"]?.integer)
         #expect(try await direct.file(.returns, of: day, serial: "1").refusedCode == Refusal.unsupportedCode)
         #expect(
-            try await direct.listFiles(.receipts, of: day.advanced(by: 2), serial: "2").answeredValue() == .notReady)
-        #expect(try await direct.listFiles(.withdrawals, of: day, serial: "3").answeredValue() == .empty)
+            try await direct.file(.receipts, of: day.advanced(by: 2), serial: "2").answeredValue().isNotReady)
+        #expect(try await direct.file(.withdrawals, of: day, serial: "3").answeredValue().isEmpty)
     }
 }

@@ -158,14 +158,14 @@ extension Reply {
             let notices = try await bench.inbox.wait("WDR.NOTIFY", count: 3)
             #expect(notices.last?.body["status"]?.string == "RETURNED")
             guard
-                case .file(_, let bytes) = try await bench.custodian.file(
+                case .file(let file) = try await bench.custodian.file(
                     .returns, of: try #require(BusinessDate("20261007")), serial: "F1"
                 ).answer()
             else {
                 Issue.record("no file")
                 return
             }
-            let lines = try StatementContent(reading: StatementFile(bytes), from: .bank).lines
+            let lines = try StatementContent(reading: file, from: .bank).lines
             #expect(lines.map(\.reference) == ["W2"])
             #expect(lines.map(\.counterpartNumber) == [number])
         }

@@ -10,8 +10,8 @@ import Testing
     private static let day = BusinessDate(daysSinceEpoch: 20731)  // 2026-10-05
 
     private static func lines(_ answer: BillAnswer) throws -> [StatementLine] {
-        guard case .file(_, let bytes) = answer else { return [] }
-        return try StatementContent(reading: StatementFile(bytes), from: .bank).lines
+        guard case .file(let file) = answer else { return [] }
+        return try StatementContent(reading: file, from: .bank).lines
     }
 
     /// Two orders paid, one refunded in part, one paid out in part, and the lumps of the day; the sub-account used.
@@ -46,15 +46,14 @@ import Testing
             let account = try await CWP1DailyFileTests.spendDay(at: bench)
             try await bench.clock("2026-10-06T10:29:00+08:00")
             #expect(
-                try await bench.custodian.file(.receipts, of: CWP1DailyFileTests.day, serial: "F0").answer()
-                    == .notReady)
+                try await bench.custodian.file(.receipts, of: CWP1DailyFileTests.day, serial: "F0").answer().isNotReady)
             try await bench.clock("2026-10-06T10:30:01+08:00")
             let answer = try await bench.custodian.file(.receipts, of: CWP1DailyFileTests.day, serial: "F1").answer()
-            guard case .file(let name, _) = answer else {
+            guard case .file(let file) = answer else {
                 Issue.record("no file")
                 return
             }
-            #expect(name == "custody_P0000001_M00000000001_PAY_20261005_01.txt")
+            #expect(file.name == "custody_P0000001_M00000000001_PAY_20261005_01.txt")
             let receipts = try CWP1DailyFileTests.lines(answer)
             #expect(receipts.map(\.reference) == ["O0", "O1"])
             #expect(receipts.map(\.amount) == [Fen(10000), Fen(10000)])
@@ -85,7 +84,8 @@ import Testing
             #expect(Int64(master.details["inTransitFen"] ?? "") == 9000)
             #expect(master.amount == parts - Fen(9000))
             #expect(
-                try await bench.custodian.file(.returns, of: CWP1DailyFileTests.day, serial: "F5").answer() != .notReady
+                try await bench.custodian.file(.returns, of: CWP1DailyFileTests.day, serial: "F5").answer().isNotReady
+                    == false
             )
         }
     }
@@ -99,16 +99,18 @@ import Testing
             }
             for operation in ["FILE.GET", "FILE.OK"] {
                 try await bench.fault(operation, "missing", serial: "BAL")
-                #expect(try await fetch().answer() == .notReady)
+                #expect(try await fetch().answer().isNotReady)
                 for fault in ["wrong_digest", "html"] {
                     try await bench.fault(operation, fault, serial: "BAL")
-                    #expect(await fetch().doubt == .malformedAnswer, "\(operation) \(fault)")
+                    let reason = Doubt.Reason.self
+                    let expected = operation == "FILE.GET" ? reason.badHash : reason.malformedAnswer
+                    #expect(await fetch().doubt == expected, "\(operation) \(fault)")
                 }
             }
             try await bench.fault("FILE.GET", "truncated", serial: "BAL")
-            #expect(await fetch().doubt == .malformedAnswer)
+            #expect(await fetch().doubt == .badHash)
             try await bench.fault("FILE.APPLY", "generating", serial: "BAL")
-            #expect(try await fetch().answer() == .notReady)
+            #expect(try await fetch().answer().isNotReady)
             #expect(try CWP1DailyFileTests.lines(try await fetch().answer()).count == 5)
         }
     }

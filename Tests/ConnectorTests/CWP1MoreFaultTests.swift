@@ -152,12 +152,12 @@ import Testing
             try await bench.clock("2026-10-06T11:00:00+08:00")
             let date = try #require(BusinessDate("20261005"))
             func rows() async throws -> [[String]] {
-                switch try await bench.custodian.file(.receipts, of: date, serial: "F" + CWP1Signer.nonce()).answer() {
-                case .file(_, let bytes):
-                    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("D|") }
-                        .map { $0.split(separator: "|", omittingEmptySubsequences: false).map(String.init) }
-                default: return []
-                }
+                let answer = try await bench.custodian.file(
+                    .receipts, of: date, serial: "F" + CWP1Signer.nonce()
+                ).answer()
+                return try String(decoding: answer.bytes ?? [], as: UTF8.self).split(separator: "\n")
+                    .filter { $0.hasPrefix("D|") }
+                    .map { $0.split(separator: "|", omittingEmptySubsequences: false).map(String.init) }
             }
             #expect(try await rows().count == 1)
             var plant: [JSON.Member] = [
@@ -200,13 +200,13 @@ import Testing
             #expect(two.count == one.count + 1)
             try await bench.fault("FILE.GET", "wrong_total", serial: "BAL")
             let spoiled = await bench.custodian.file(.balances, of: date, serial: "F1")
-            #expect(spoiled.doubt == .malformedAnswer)
+            #expect(spoiled.doubt == .badHash)
             let good = try await bench.custodian.file(.balances, of: date, serial: "F2").answer()
-            guard case .file(let name, _) = good else {
+            guard case .file(let file) = good else {
                 Issue.record("no file")
                 return
             }
-            #expect(name == two.last?.name)
+            #expect(file.name == two.last?.name)
         }
     }
 

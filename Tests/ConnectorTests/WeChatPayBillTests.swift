@@ -10,12 +10,12 @@ import Testing
     static func day(_ text: String) throws -> BusinessDate { try #require(BusinessDate(text)) }
 
     static func lines(_ world: World, _ date: String) async throws -> [StatementLine] {
-        guard case .file(let name, let bytes) = try answered(await world.channel.tradeBill(of: try day(date))) else {
+        guard case .file(let file) = try answered(await world.channel.tradeBill(of: try day(date))) else {
             Issue.record("no file")
             return []
         }
-        #expect(name == "wechat_tradebill_ALL_\(date).csv.gz")
-        return try StatementContent(reading: StatementFile(bytes), from: .weChatPay).lines
+        #expect(file.name == "wechat_tradebill_ALL_\(date).csv.gz")
+        return try StatementContent(reading: file, from: .weChatPay).lines
     }
 
     @Test func `a bill is not ready before ten, then a file, and empty for an empty day`() async throws {
@@ -23,14 +23,14 @@ import Testing
             try await world.setClock("2026-10-05T12:00:00+08:00")
             try await world.paid("BILL0001")
             try await world.setClock("2026-10-06T09:59:00+08:00")
-            #expect(try answered(await world.channel.tradeBill(of: try Self.day("2026-10-05"))) == .notReady)
+            #expect(try answered(await world.channel.tradeBill(of: try Self.day("2026-10-05"))).isNotReady)
             try await world.setClock("2026-10-06T10:00:00+08:00")
             let line = try #require(try await Self.lines(world, "2026-10-05").first)
             #expect(line.reference == "BILL0001")
             #expect(line.amount == Fen(12_345))
             #expect(line.fee == Fen(74))
             #expect(line.occurredAt >= (try #require(Instant(text: "2026-10-05T12:00:00+08:00"))))
-            #expect(try answered(await world.channel.tradeBill(of: try Self.day("2026-10-04"))) == .empty)
+            #expect(try answered(await world.channel.tradeBill(of: try Self.day("2026-10-04"))).isEmpty)
             #expect(refusalCode(await world.channel.tradeBill(of: try Self.day("2026-10-06"))) == "PARAM_ERROR")
         }
     }

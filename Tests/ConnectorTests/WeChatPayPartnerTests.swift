@@ -182,33 +182,38 @@ import Testing
             let day = try #require(BusinessDate("2026-10-05"))
             try await world.setClock("2026-10-06T09:59:00+08:00")
             #expect(
-                try answered(await world.channel.subMerchantFundFlowBill(of: day, subMchid: World.subMchid))
-                    == .notReady)
+                try answered(
+                    await world.channel.fetchSubMerchantFundFlow(of: day, subMchid: World.subMchid, into: .ofTests)
+                ).isNotReady)
             try await world.setClock("2026-10-06T10:00:00+08:00")
-            guard case .file(_, let trades) = try answered(await world.channel.bill(.trades, of: day)) else {
+            guard case .file(let trades) = try answered(await world.channel.fetch(.trades, of: day, into: .ofTests))
+            else {
                 Issue.record("no trade bill")
                 return
             }
-            let rows = try StatementContent(reading: StatementFile(trades), from: .weChatPay).lines
+            let rows = try StatementContent(reading: trades, from: .weChatPay).lines
             #expect(rows.map(\.reference) == ["BILLED01", "B1"])
             for subMchid in [World.subMchid, nil] {
                 guard
-                    case .file(_, let flows) = try answered(
-                        await world.channel.subMerchantFundFlowBill(of: day, subMchid: subMchid))
+                    case .file(let flows) = try answered(
+                        await world.channel.fetchSubMerchantFundFlow(of: day, subMchid: subMchid, into: .ofTests))
                 else {
                     Issue.record("no fund-flow bill")
                     return
                 }
                 // The reader holds every balance against the one before it.
-                let rows = try StatementContent(reading: StatementFile(flows), from: .weChatPay).lines
+                let rows = try StatementContent(reading: flows, from: .weChatPay).lines
                 #expect(rows.map(\.amount) == [Fen(10_000), Fen(-60), Fen(-99)])
                 #expect(rows.last?.details["账户结余(元)"] == "98.41")
             }
-            #expect(try answered(await world.channel.bill(.fundFlow(account: "BASIC"), of: day)) == .empty)
-            #expect(try answered(await world.channel.bill(.profitSharing, of: day)) == .empty)
-            #expect(try answered(await world.channel.bill(.failedWithdrawals, of: day)) == .empty)
+            #expect(
+                try answered(await world.channel.fetch(.fundFlow(account: "BASIC"), of: day, into: .ofTests)).isEmpty)
+            #expect(try answered(await world.channel.fetch(.profitSharing, of: day, into: .ofTests)).isEmpty)
+            #expect(try answered(await world.channel.fetch(.failedWithdrawals, of: day, into: .ofTests)).isEmpty)
             try await world.fault("download", "corrupt")
-            #expect(doubt(await world.channel.subMerchantFundFlowBill(of: day, subMchid: nil)) == .badSignature)
+            #expect(
+                doubt(await world.channel.fetchSubMerchantFundFlow(of: day, subMchid: nil, into: .ofTests))
+                    == .badSignature)
         }
     }
 

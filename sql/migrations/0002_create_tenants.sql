@@ -44,6 +44,10 @@ CREATE TABLE link (
     counterparty text NOT NULL CHECK (counterparty IN ('wechat_pay', 'alipay', 'bank')),
     -- Addresses, numbers and keys (JSON), encrypted under the tenant's data key.
     configuration bytea NOT NULL,
+    -- The channels whose buyers pay through this link: a channel's own, or those that the custodian collects through.
+    collects text[] NOT NULL CHECK (collects <@ ARRAY['wechat_pay', 'alipay']),
+    -- Whether the custodian pays sub-merchants out by itself, so that nobody withdraws.
+    pays_out boolean NOT NULL CHECK (counterparty = 'bank' OR NOT pays_out),
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, counterparty)
 );

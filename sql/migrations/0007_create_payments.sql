@@ -9,6 +9,8 @@ CREATE TABLE payment (
     id uuid NOT NULL,
     order_id uuid NOT NULL,
     channel text NOT NULL CHECK (channel IN ('wechat_pay', 'alipay')),
+    -- Whose link the buyer pays through: the channel's own, or that of a custodian that collects.
+    collector text NOT NULL CHECK (collector IN (channel, 'bank')),
     method text NOT NULL CHECK (method IN ('native', 'jsapi', 'h5', 'app', 'precreate', 'page', 'wap')),
     amount_fen bigint NOT NULL CHECK (amount_fen > 0),
     -- Our number at the channel (out_trade_no).

@@ -55,6 +55,17 @@ CREATE TABLE statement_line (
 );
 CREATE INDEX statement_line_reference ON statement_line (tenant_id, statement_id, kind, reference);
 
+-- The numbers under which a statement may list something of ours: its own, and where a custodian collected for several
+-- payees, `<serial>-<n>` for each of them.
+CREATE FUNCTION line_names(p_serial text, p_shares boolean) RETURNS text[]
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, custody
+AS $$
+    SELECT ARRAY[p_serial]
+        || CASE WHEN p_shares THEN ARRAY(SELECT p_serial || '-' || n FROM generate_series(1, 50) AS n) END
+$$;
+REVOKE ALL ON FUNCTION line_names(text, boolean) FROM public;
+GRANT EXECUTE ON FUNCTION line_names(text, boolean) TO custody_app;
+
 -- A lump that arrived in the custody account (到账).
 CREATE TABLE bank_credit (
     tenant_id uuid NOT NULL REFERENCES tenant (id),

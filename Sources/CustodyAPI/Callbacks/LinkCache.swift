@@ -31,7 +31,8 @@ final class LinkCache: Sendable {
     enum Link: Sendable {
         case weChatPay(WeChatPayVerifier?)
         case alipay(AlipayLink, AlipayKeys?)
-        case bank(CustodianLink)
+        case cwp1(CWP1Link)
+        case ccb(CCBLink)
     }
 
     private struct Place: Hashable {
@@ -41,6 +42,8 @@ final class LinkCache: Sendable {
 
     private let store: Store
     private let entries = Mutex<[Place: Entry]>([:])
+    /// Look-ups under way: whoever comes meanwhile waits for the same one, also when a burst finds an entry too old.
+    private let loading = Mutex<[Place: Task<Entry?, any Error>]>([:])
 
     init(store: Store) { self.store = store }
 
@@ -48,6 +51,20 @@ final class LinkCache: Sendable {
     func entry(of token: String, _ counterparty: Counterparty) async throws -> Entry? {
         let place = Place(token: token, counterparty: counterparty)
         if let known = entries.withLock({ $0[place] }), known.readAt.here + LinkCache.lifetime > .now { return known }
+        let task = loading.withLock { loading in
+            if let task = loading[place] { return task }
+            let task = Task { [self] in
+                defer { self.loading.withLock { $0[place] = nil } }
+                return try await load(place)
+            }
+            loading[place] = task
+            return task
+        }
+        return try await task.value
+    }
+
+    private func load(_ place: Place) async throws -> Entry? {
+        let (token, counterparty) = (place.token, place.counterparty)
         let (now, tenantID) = try await store.withSystem { tx in
             (tx.now, try await tx.tenant(callbackToken: token))
         }
@@ -77,18 +94,30 @@ final class LinkCache: Sendable {
     ) throws -> Link {
         switch counterparty {
         case .weChatPay:
-            guard let link = try? JSONDecoder().decode(WeChatPayLink.self, from: bytes) else { return .weChatPay(nil) }
-            var verifier = try? WeChatPayVerifier(link)
-            if link.usesCertificates {
-                // What was downloaded was read then: it is readable.
-                try? verifier?.add(
-                    certificates.map { .init(key: .init(serial: $0.serial, pem: $0.pem), validity: $0.validity) })
+            return weChatPay(try? JSONDecoder().decode(WeChatPayLink.self, from: bytes), certificates)
+        case .alipay: return alipay(try JSONDecoder().decode(AlipayLink.self, from: bytes), at: now)
+        case .bank:
+            switch try JSONDecoder().decode(CustodianLink.self, from: bytes) {
+            case .cwp1(let link): return .cwp1(link)
+            case .ccb(let link): return .ccb(link)
+            case .weChatEcommerce(let link): return weChatPay(link, certificates)
+            case .alipayDirect(let link): return alipay(link, at: now)
             }
-            return .weChatPay(verifier)
-        case .alipay:
-            let link = try JSONDecoder().decode(AlipayLink.self, from: bytes)
-            return .alipay(link, try? AlipayKeys(link: link, now: now))
-        case .bank: return .bank(try JSONDecoder().decode(CustodianLink.self, from: bytes))
         }
+    }
+
+    private static func weChatPay(_ link: WeChatPayLink?, _ certificates: [PlatformCertificate]) -> Link {
+        guard let link else { return .weChatPay(nil) }
+        var verifier = try? WeChatPayVerifier(link)
+        if link.usesCertificates {
+            // What was downloaded was read then: it is readable.
+            try? verifier?.add(
+                certificates.map { .init(key: .init(serial: $0.serial, pem: $0.pem), validity: $0.validity) })
+        }
+        return .weChatPay(verifier)
+    }
+
+    private static func alipay(_ link: AlipayLink, at now: Instant) -> Link {
+        .alipay(link, try? AlipayKeys(link: link, now: now))
     }
 }

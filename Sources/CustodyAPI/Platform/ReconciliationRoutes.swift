@@ -13,6 +13,7 @@ struct ReconciliationRoutes {
             Route(.get, "/v1/statements", read, statements),
             Route(.get, "/v1/statements/{id}", read, statement),
             Route(.get, "/v1/reconciliations", read, reconciliations),
+            Route(.get, "/v1/reconciliation-days/{date}", read, day),
             Route(.get, "/v1/discrepancies", read, discrepancies),
             Route(.get, "/v1/discrepancies/{id}", read, discrepancy),
             Route(.post, "/v1/discrepancies/{id}/resolutions", write, propose),
@@ -48,6 +49,11 @@ struct ReconciliationRoutes {
             try await $0.reconciliations(on: date, before: page.cursor, limit: page.fetched)
         }
         return page.reply(found, id: \.id, \.json)
+    }
+
+    @Sendable private func day(_ call: Call) async throws -> Reply {
+        guard let date = call.parameters["date"].flatMap({ BusinessDate($0) }) else { throw Rejection.notFound }
+        return Reply(.ok, try await store.look(call) { try await $0.reconciliationDay(date) }.json)
     }
 
     @Sendable private func discrepancies(_ call: Call) async throws -> Reply {
@@ -104,8 +110,31 @@ extension StatementRecord {
     fileprivate var json: JSON {
         [
             "id": .string(id.text), "source": .string(source.rawValue), "form": .string(form),
-            "business_date": .string(businessDate.iso), "file_name": .string(fileName), "lines": JSON(lineCount),
-            "amount": JSON(amount), "currency": "CNY", "is_current": .bool(isCurrent), "received_at": JSON(receivedAt),
+            "business_date": .string(businessDate.iso), "file_name": .string(fileName),
+            "sha256": .string(sha256.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()),
+            "revision": JSON(revision), "lines": JSON(lineCount), "amount": JSON(amount), "currency": "CNY",
+            "is_current": .bool(isCurrent), "received_at": JSON(receivedAt),
+        ]
+    }
+}
+
+extension ReconciliationDay {
+    /// How platforms see it: every expected statement with the files that came for it.
+    fileprivate var json: JSON {
+        [
+            "business_date": .string(businessDate.iso),
+            "statements": .array(
+                expected.map { expected in
+                    [
+                        "source": .string(expected.source.rawValue), "form": .string(expected.form),
+                        "state": .string(expected.state.rawValue), "reason": JSON(expected.reason),
+                        "due_at": JSON(expected.dueAt), "asked": JSON(expected.asked),
+                        "asked_at": JSON(expected.askedAt),
+                        "files": .array(
+                            statements.filter { ($0.source, $0.form) == (expected.source, expected.form) }.map(\.json)),
+                    ]
+                }),
+            "reconciliations": .array(reconciliations.map(\.json)),
         ]
     }
 }

@@ -1,4 +1,5 @@
 import CustodyDomain
+import CustodyWire
 
 /// A payment channel as business code sees it; WeChat Pay and Alipay are its dialects.
 ///
@@ -18,8 +19,10 @@ public protocol Channel: Sendable {
     func refund(_ refund: ChannelRefundRequest) async -> Reply<ChannelRefund>
     /// Asks what became of a refund.
     func queryRefund(serial: String, paymentSerial: String) async -> Reply<ChannelRefund>
-    /// Fetches the trade bill (交易账单) of a day that is over.
-    func tradeBill(of date: BusinessDate) async -> Reply<BillAnswer>
+    /// The bills it has of every day, as far as this link is entitled to them: data, by which days are planned.
+    var bills: [ChannelBill] { get }
+    /// Fetches a bill of a day that is over.
+    func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer>
     /// Reads a callback whose signature was verified when it came in; decrypts it where needed.
     func notice(in body: [UInt8]) throws(Doubt) -> ChannelNotice
 }
@@ -50,11 +53,15 @@ public struct ChannelOrder: Hashable, Sendable {
     public let callbackURL: String
     /// The buyer's id at the channel, needed by `jsapi`.
     public let payerID: String?
+    /// Whose the money is: what a custodian that collects must know, and a channel need not.
+    public let parts: [OrderRegistration.Part]
+    /// Until when such a custodian holds it without a confirmation; nil when nothing is to be confirmed.
+    public let confirmBy: BusinessDate?
 
     /// Makes an order to place.
     public init(
         serial: String, method: PaymentMethod, amount: Fen, description: String, expiresAt: Instant,
-        callbackURL: String, payerID: String?
+        callbackURL: String, payerID: String?, parts: [OrderRegistration.Part] = [], confirmBy: BusinessDate? = nil
     ) {
         self.serial = serial
         self.method = method
@@ -63,6 +70,8 @@ public struct ChannelOrder: Hashable, Sendable {
         self.expiresAt = expiresAt
         self.callbackURL = callbackURL
         self.payerID = payerID
+        self.parts = parts
+        self.confirmBy = confirmBy
     }
 }
 
@@ -127,10 +136,13 @@ public struct ChannelRefundRequest: Hashable, Sendable {
     public let reason: String?
     /// Where the channel calls back.
     public let callbackURL: String
+    /// Who gives it back: what a custodian that collected must know, and a channel need not.
+    public let giveBack: [RefundRegistration.Giver]
 
     /// Makes a refund to send.
     public init(
-        serial: String, paymentSerial: String, amount: Fen, paymentAmount: Fen, reason: String?, callbackURL: String
+        serial: String, paymentSerial: String, amount: Fen, paymentAmount: Fen, reason: String?, callbackURL: String,
+        giveBack: [RefundRegistration.Giver] = []
     ) {
         self.serial = serial
         self.paymentSerial = paymentSerial
@@ -138,6 +150,7 @@ public struct ChannelRefundRequest: Hashable, Sendable {
         self.paymentAmount = paymentAmount
         self.reason = reason
         self.callbackURL = callbackURL
+        self.giveBack = giveBack
     }
 }
 
@@ -175,12 +188,31 @@ public struct ChannelRefund: Hashable, Sendable {
     }
 }
 
+/// What a channel reports of a day. Raw values are the names under which statements are kept, and stay.
+public enum ChannelBill: String, CaseIterable, Hashable, Sendable {
+    /// Every payment and refund (交易账单); what days are matched by.
+    case trade
+    /// Every movement of the platform's own account (资金账单).
+    case fundFlow = "fund_flow"
+    /// Every split and return (分账账单).
+    case profitSharing = "profit_sharing"
+    /// Every movement of the sub-merchants' accounts (二级商户资金账单).
+    case subMerchantFundFlow = "sub_merchant_fund_flow"
+}
+
 /// A file for a day, or why there is none.
-public enum BillAnswer: Hashable, Sendable {
+public enum BillAnswer: Sendable {
     /// The file, byte for byte as downloaded (still compressed), its hash verified where one was given.
-    case file(name: String, bytes: [UInt8])
+    case file(StatementFile)
     /// Nothing happened that day.
     case empty
     /// Not generated yet: ask again later.
     case notReady
+
+    /// The file; nil when there is none.
+    public var file: StatementFile? { if case .file(let file) = self { file } else { nil } }
+    /// Whether nothing happened that day.
+    public var isEmpty: Bool { if case .empty = self { true } else { false } }
+    /// Whether it is to be asked for again.
+    public var isNotReady: Bool { if case .notReady = self { true } else { false } }
 }

@@ -115,13 +115,18 @@ public struct SplitInstruction: Hashable, Sendable {
     public let items: [OrderRegistration.Part]
     /// Whether this is the last split of the order.
     public let isLast: Bool
+    /// Whether it splits all that came in and did not go back, at once.
+    public let isWhole: Bool
 
     /// Makes a split.
-    public init(number: String, orderNumber: String, items: [OrderRegistration.Part], isLast: Bool) {
+    public init(
+        number: String, orderNumber: String, items: [OrderRegistration.Part], isLast: Bool, isWhole: Bool = false
+    ) {
         self.number = number
         self.orderNumber = orderNumber
         self.items = items
         self.isLast = isLast
+        self.isWhole = isWhole
     }
 }
 

@@ -1,4 +1,5 @@
 import CustodyDomain
+import CustodyWire
 
 extension Refusal {
     /// The code with which an operation is refused that the custodian does not have.
@@ -182,7 +183,7 @@ extension Custodian {
     }
     /// Refused, see ``unsupported(_:)``.
     public func file(
-        _ kind: CustodianFileKind, of date: BusinessDate, serial: String
+        _ kind: CustodianFileKind, of date: BusinessDate, into spool: Spool, serial: String
     ) async -> Reply<BillAnswer> {
         unsupported(.fetchFile)
     }

@@ -1,4 +1,5 @@
 import CustodyDomain
+import CustodyWire
 
 /// A custodian as business code sees it: who keeps the sub-merchants and their money, a bank or a channel's own custody.
 ///
@@ -108,8 +109,10 @@ public protocol Custodian: Sendable {
     func queryBatch(number: String, serial: String) async -> Reply<CustodianBatch>
     /// Lists the files of a bank date.
     func listFiles(_ kind: CustodianFileKind, of date: BusinessDate, serial: String) async -> Reply<CustodianFiles>
-    /// Fetches a file of a bank date.
-    func file(_ kind: CustodianFileKind, of date: BusinessDate, serial: String) async -> Reply<BillAnswer>
+    /// Fetches a file of a bank date, one of ``Capabilities/fileKinds``.
+    func file(
+        _ kind: CustodianFileKind, of date: BusinessDate, into spool: Spool, serial: String
+    ) async -> Reply<BillAnswer>
     /// Asks for the custodian's accounting date and when it ends.
     func bankDay(serial: String) async -> Reply<CustodianDay>
 
@@ -201,7 +204,7 @@ public enum CustodianOperation: String, CaseIterable, Hashable, Sendable {
     case queryBatch = "query_batch"
     /// ``Custodian/listFiles(_:of:serial:)``
     case listFiles = "list_files"
-    /// ``Custodian/file(_:of:serial:)``
+    /// ``Custodian/file(_:of:into:serial:)``
     case fetchFile = "fetch_file"
     /// ``Custodian/bankDay(serial:)``
     case bankDay = "bank_day"

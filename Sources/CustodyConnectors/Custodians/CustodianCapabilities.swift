@@ -137,6 +137,9 @@ public struct Capabilities: Hashable, Sendable {
     public var name: String
     /// What it has; anything else is refused as unsupported before it is sent.
     public var operations: Set<CustodianOperation>
+    /// What of it is asked about by sending it again: the custodian answers a repeated number with what it did, and has no
+    /// question for it.
+    public var repeatable: Set<CustodianOperation>
     /// Who collects from buyers.
     public var collector: Party
     /// Who signs sub-merchants: we open them there, or it tells us of those it signed.
@@ -170,7 +173,8 @@ public struct Capabilities: Hashable, Sendable {
 
     /// Makes capabilities.
     public init(
-        name: String, operations: Set<CustodianOperation>, collector: Party, signer: Party,
+        name: String, operations: Set<CustodianOperation>, repeatable: Set<CustodianOperation> = [], collector: Party,
+        signer: Party,
         splitTimings: Set<SplitTiming>, confirmsPartially: Bool, refundSources: Set<RefundSource>,
         withdrawalSpeeds: Set<WithdrawalSpeed>, verifications: Set<AccountBinding.Verification>,
         deliveries: Set<Delivery>, fileKinds: Set<CustodianFileKind>, pendingIsSpendable: Bool = false,
@@ -179,6 +183,7 @@ public struct Capabilities: Hashable, Sendable {
     ) {
         self.name = name
         self.operations = operations
+        self.repeatable = repeatable
         self.collector = collector
         self.signer = signer
         self.splitTimings = splitTimings

@@ -162,3 +162,26 @@ public enum DiscrepancyState: String, StateMachine {
         .open: [.proposed, .resolved], .proposed: [.open, .resolved], .resolved: [],
     ]
 }
+
+/// Where a statement that a day should bring is.
+public enum ExpectedStatementState: String, StateMachine {
+    /// It is not there yet, and need not be.
+    case waiting
+    /// It should be there, and is not: somebody should ask why.
+    case overdue
+    /// Its file is kept.
+    case received
+    /// Nothing happened that day; that is kept too.
+    case empty
+    /// It will not come by itself, or its file is not to be trusted: the job is a dead letter, with the reason.
+    case refused
+
+    /// The moves. A corrected file may come at any time, and a person may ask again, or bring a file in by hand.
+    public static let moves: [ExpectedStatementState: Set<ExpectedStatementState>] = [
+        .waiting: [.overdue, .received, .empty, .refused],
+        .overdue: [.received, .empty, .refused],
+        .received: [.empty, .refused],
+        .empty: [.received, .refused],
+        .refused: [.waiting, .overdue, .received, .empty],
+    ]
+}

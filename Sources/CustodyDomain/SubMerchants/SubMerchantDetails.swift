@@ -53,12 +53,15 @@ public struct BankAccountDetails: Hashable, Codable, Sendable {
     public let accountName: String
     /// The mobile number registered at the account's bank.
     public let mobile: String
+    /// Where the account's bank is, by the code of the administrative division (省市编码); some custodians need it.
+    public let areaCode: String?
 
     /// Makes details.
-    public init(accountNumber: String, accountName: String, mobile: String) {
+    public init(accountNumber: String, accountName: String, mobile: String, areaCode: String? = nil) {
         self.accountNumber = accountNumber
         self.accountName = accountName
         self.mobile = mobile
+        self.areaCode = areaCode
     }
 }
 

@@ -11,7 +11,8 @@ import Synchronization
 /// - any txnCode, not executed: `no_answer`, `silence` (`seconds`), `http_500`, `rate_limited`, `html`, `empty`,
 ///   `system_error`, `reject` (`ret_code`);
 /// - any txnCode, executed: `execute_no_answer`, `execute_silence` (`seconds`), `execute_http_500`,
-///   `execute_system_error`, `bad_signature`, `no_signature`, `stale_time`; `business_failed` (`ret_code`) is recorded;
+///   `execute_system_error`, `execute_html`, `execute_empty`, `bad_signature`, `no_signature`, `stale_time`,
+///   `unknown_status`; `business_failed` (`ret_code`) is recorded;
 ///   `execute_late` (`seconds`) drops the connection and executes later; `notify_first` sends what it has to say before
 ///   it answers;
 /// - `WDR.CREATE`: `failed` (ends FAILED), `processing` (never ends), `returned` (`days`);
@@ -236,6 +237,8 @@ public final class BankSimulator: Service {
         case "execute_no_answer": return .drop
         case "execute_silence": return .silence(.seconds(fault?.parameters["seconds"]?.integer ?? 30))
         case "execute_http_500": return .answer(status: 500, headers: [], body: [])
+        case "execute_html": return .answer(status: 200, headers: [], body: Array("<html>502</html>".utf8))
+        case "execute_empty": return .answer(status: 200, headers: [], body: [])
         default: break
         }
         let real = SimulatorClock.realNow()
@@ -247,7 +250,8 @@ public final class BankSimulator: Service {
         let body = CWP1Response(
             to: request, bankNumber: answer.bankNumber, bankDate: bankDate ?? BusinessDate(of: now), at: real,
             returnCode: CWP1ReturnCode(spoiled ? "900001" : answer.code), message: spoiled ? "系统繁忙" : answer.message,
-            isDuplicate: answer.isDuplicate, body: answer.body
+            isDuplicate: answer.isDuplicate,
+            body: fault?.fault == "unknown_status" ? BankSimulator.unheardOf(answer.body) : answer.body
         ).bytes
         let subject = CWP1Subject.response(
             status: 200, partnerID: request.partnerID, txnCode: request.txnCode, number: request.number)
@@ -259,5 +263,10 @@ public final class BankSimulator: Service {
         var fields: [(name: String, value: String)] = headers.fields.map { (name: $0.0, value: $0.1) }
         if fault?.fault == "no_signature" { fields = [] }
         return .answer(status: 200, headers: fields + [("content-type", "application/json; charset=utf-8")], body: body)
+    }
+
+    /// The same with a state that nobody has heard of.
+    private static func unheardOf(_ body: JSON) -> JSON {
+        .object((body.members ?? []).map { $0.name == "status" ? .init($0.name, "SOMETHING_NEW") : $0 })
     }
 }

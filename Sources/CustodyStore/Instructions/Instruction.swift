@@ -23,6 +23,8 @@ public struct InstructionRecord: Hashable, Sendable {
     public let sentAt: Instant?
     /// By when it should have ended (时效).
     public let dueAt: Instant
+    /// Their number of it, once they gave one.
+    public let bankNumber: String?
 
     init(_ row: Row) throws {
         id = try row.get("id")
@@ -35,6 +37,7 @@ public struct InstructionRecord: Hashable, Sendable {
         queryCount = try row.get("query_count")
         sentAt = try row.get("sent_at")
         dueAt = try row.get("due_at")
+        bankNumber = try row.get("bank_number")
     }
 }
 
@@ -68,7 +71,8 @@ extension TenantTransaction {
     ) async throws -> InstructionStep {
         let open = try await row(
             """
-            SELECT id, counterparty, operation, subject_id, serial, state, send_count, query_count, sent_at, due_at
+            SELECT id, counterparty, operation, subject_id, serial, state, send_count, query_count, sent_at, due_at,
+                   bank_number
               FROM instruction
              WHERE tenant_id = \(tenantID) AND subject_id = \(subject) AND operation = \(operation.rawValue)
                AND finished_at IS NULL
@@ -105,7 +109,8 @@ extension TenantTransaction {
                 \(tenantID), \(id), \(counterparty.rawValue), \(operation.rawValue), \(subject),
                 \(serial ?? TenantTransaction.serial(of: id)), 'sent', 1, \(now), \(now + deadline), \(now)
             )
-            RETURNING id, counterparty, operation, subject_id, serial, state, send_count, query_count, sent_at, due_at
+            RETURNING id, counterparty, operation, subject_id, serial, state, send_count, query_count, sent_at, due_at,
+                      bank_number
             """
         )
         guard let row else { throw Rejection.notFound }
@@ -212,7 +217,8 @@ extension TenantTransaction {
     public func instruction(serial: String, at counterparty: Counterparty) async throws -> InstructionRecord? {
         try await row(
             """
-            SELECT id, counterparty, operation, subject_id, serial, state, send_count, query_count, sent_at, due_at
+            SELECT id, counterparty, operation, subject_id, serial, state, send_count, query_count, sent_at, due_at,
+                   bank_number
               FROM instruction
              WHERE tenant_id = \(tenantID) AND counterparty = \(counterparty.rawValue) AND serial = \(serial)
             """

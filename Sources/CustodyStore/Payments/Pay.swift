@@ -15,9 +15,7 @@ extension TenantTransaction {
         let order = try await order(orderID, locked: true)
         guard order.state == .open else { throw Rejection.orderState(state: order.state.rawValue, action: "paid") }
         guard order.expiresAt > now else { throw Rejection.orderExpired(at: order.expiresAt) }
-        guard try await linkedCounterparties().contains(Counterparty(channel)) else {
-            throw Rejection.linkMissing(counterparty: channel.rawValue)
-        }
+        let collector = try await collector(of: channel)
         let open = try await row(
             """
             SELECT FROM payment
@@ -28,10 +26,12 @@ extension TenantTransaction {
         let id = ID<Payment>(at: now)
         try await run(
             """
-            INSERT INTO payment (tenant_id, id, order_id, channel, method, amount_fen, serial, state, payer_id, created_at)
+            INSERT INTO payment (
+                tenant_id, id, order_id, channel, collector, method, amount_fen, serial, state, payer_id, created_at
+            )
             VALUES (
-                \(tenantID), \(id), \(orderID), \(channel.rawValue), \(method.rawValue), \(order.amount),
-                \(TenantTransaction.serial(of: id)), 'created', \(payerID), \(now)
+                \(tenantID), \(id), \(orderID), \(channel.rawValue), \(collector.rawValue), \(method.rawValue),
+                \(order.amount), \(TenantTransaction.serial(of: id)), 'created', \(payerID), \(now)
             )
             """
         )
@@ -116,7 +116,12 @@ extension TenantTransaction {
             "payment.succeeded", about: id.text,
             ["order": .text(order.id.text), "out_order_no": .text(order.outOrderNo), "amount": .fen(payment.amount)]
         )
-        try await enqueue(JobRequest(.registerReceipt, order.id))
+        if payment.collector == .bank {
+            // It collected: there is nothing to tell it.
+            try await noteOrderAtBank(order.id, "registered")
+        } else {
+            try await enqueue(JobRequest(.registerReceipt, order.id))
+        }
         if order.state == .closed {
             _ = try await createRefund(
                 of: id, outRefundNo: "auto-\(payment.serial)", amount: payment.amount, parts: nil,

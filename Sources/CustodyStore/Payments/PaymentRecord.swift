@@ -7,8 +7,10 @@ public struct PaymentRecord: Hashable, Sendable {
     public let id: ID<Payment>
     /// The order it pays.
     public let orderID: ID<Order>
-    /// Who collects.
+    /// Which channel the buyer pays through.
     public let channel: ChannelKind
+    /// Through whose link: the channel's own, or that of a custodian that collects.
+    public let collector: Counterparty
     /// How the buyer pays.
     public let method: PaymentMethod
     /// What the buyer is asked to pay.
@@ -38,6 +40,7 @@ public struct PaymentRecord: Hashable, Sendable {
         id = try row.get("id")
         orderID = try row.get("order_id")
         channel = try row.get("channel")
+        collector = try row.get("collector")
         method = try row.get("method")
         amount = try row.get("amount_fen")
         serial = try row.get("serial")
@@ -69,8 +72,8 @@ extension TenantTransaction {
     public func payments(ids: [ID<Payment>]) async throws -> [PaymentRecord] {
         try await rows(
             """
-            SELECT id, order_id, channel, method, amount_fen, serial, state, payer_id, prompt, transaction_number, paid_at,
-                   business_date, refunded_fen, failure_message, created_at
+            SELECT id, order_id, channel, collector, method, amount_fen, serial, state, payer_id, prompt,
+                   transaction_number, paid_at, business_date, refunded_fen, failure_message, created_at
               FROM payment
              WHERE tenant_id = \(tenantID) AND id = ANY (\(ids))
              ORDER BY id

@@ -111,7 +111,8 @@ extension TenantTransaction {
             """
         )
         try await endInstruction(.sendRefund, on: id.uuid)
-        let channel = try await payment(refund.paymentID).channel
+        let payment = try await payment(refund.paymentID)
+        let channel = payment.channel
         var entry = LedgerEntry("refund.succeeded", subject: id.uuid.text, on: date)
         entry.move(refund.amount, debit: .refunding, credit: .clearing(channel))
         try await book(entry)
@@ -119,7 +120,11 @@ extension TenantTransaction {
             "refund.succeeded", about: id.text,
             ["out_refund_no": .text(refund.outRefundNo), "amount": .fen(refund.amount)]
         )
-        try await enqueue(JobRequest(.registerRefund, id))
+        if payment.collector == .bank {
+            try await noteRefundRegistered(id, failed: false)
+        } else {
+            try await enqueue(JobRequest(.registerRefund, id))
+        }
     }
 
     /// Books that the channel will not refund: the money is held again.

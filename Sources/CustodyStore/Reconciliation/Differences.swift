@@ -41,10 +41,13 @@ extension TenantTransaction {
     ///
     /// A line whose payment is known under another day is no difference here: it settles what that day left open.
     ///
-    /// - Parameter feeBasisPoints: The agreed fee; nil leaves fees unchecked.
+    /// - Parameters:
+    ///   - bankFile: The bank's own file; nil where there is none.
+    ///   - feeBasisPoints: The agreed fee; nil leaves fees unchecked.
+    ///   - sharesLines: Whether a payment may stand in several lines, `<serial>-<n>`, one per payee.
     func paymentDifferences(
-        _ channel: ChannelKind, on date: BusinessDate, statement: ID<Statement>, bankFile: ID<Statement>,
-        feeBasisPoints: Int?
+        _ channel: ChannelKind, on date: BusinessDate, statement: ID<Statement>, bankFile: ID<Statement>?,
+        feeBasisPoints: Int?, sharesLines: Bool
     ) async throws -> [Difference] {
         try await rows(
             """
@@ -54,21 +57,26 @@ extension TenantTransaction {
                    AND state = 'succeeded'
             ), lines AS (
                 SELECT reference, counterpart_number, amount_fen, fee_fen,
+                       CASE WHEN \(sharesLines) THEN regexp_replace(reference, '-[0-9]+$', '') ELSE reference END AS serial,
                        row_number() OVER (PARTITION BY reference ORDER BY line_number) AS copy
                   FROM statement_line
-                 WHERE tenant_id = \(tenantID) AND statement_id = \(statement) AND kind = 'payment'
+                 WHERE tenant_id = \(tenantID) AND statement_id = \(statement) AND kind IN ('payment', 'bank_receipt')
             ), theirs AS (
-                SELECT * FROM lines WHERE copy = 1
+                SELECT serial AS reference, min(counterpart_number) AS counterpart_number,
+                       sum(amount_fen)::bigint AS amount_fen, sum(fee_fen)::bigint AS fee_fen,
+                       sum((amount_fen * \(feeBasisPoints)::bigint + 5000) / 10000)::bigint AS due_fee
+                  FROM lines WHERE copy = 1
+                 GROUP BY serial
             ), bank AS (
                 SELECT details ->> 'channelOrderNo' AS number, sum(amount_fen)::bigint AS amount_fen
                   FROM statement_line
-                 WHERE tenant_id = \(tenantID) AND statement_id = \(bankFile) AND kind = 'bank_receipt'
+                 WHERE tenant_id = \(tenantID) AND statement_id = \(bankFile)::uuid AND kind = 'bank_receipt'
                    AND details ->> 'channel' = \(channel.bankName)
                  GROUP BY 1
             ), matched AS (
                 SELECT o.id, coalesce(o.serial, t.reference) AS reference, o.amount_fen AS our_fen,
                        t.amount_fen AS their_fen, t.fee_fen, b.amount_fen AS bank_fen, t.reference IS NOT NULL AS listed,
-                       (t.amount_fen * \(feeBasisPoints)::bigint + 5000) / 10000 AS due_fee
+                       t.due_fee
                   FROM ours o
                   FULL JOIN theirs t ON t.reference = o.serial
                   LEFT JOIN bank b ON b.number = coalesce(t.counterpart_number, o.transaction_number)
@@ -92,7 +100,7 @@ extension TenantTransaction {
               FROM matched WHERE our_fen IS NOT NULL AND listed AND due_fee <> fee_fen
             UNION ALL
             SELECT 'bank_missing', reference, id, NULL, our_fen, their_fen, NULL, 0
-              FROM matched WHERE our_fen IS NOT NULL AND listed AND bank_fen IS NULL
+              FROM matched WHERE our_fen IS NOT NULL AND listed AND bank_fen IS NULL AND \(bankFile)::uuid IS NOT NULL
             UNION ALL
             SELECT 'bank_amount', reference, id, NULL, our_fen, their_fen, bank_fen, 0
               FROM matched WHERE our_fen = their_fen AND bank_fen <> our_fen
@@ -113,8 +121,10 @@ extension TenantTransaction {
     ///
     /// Channels list a refund on the day they accepted it, which may be another than the day it succeeded; so a refund that
     /// any day's statement lists is no shortage, and a line for one that is still under way is no surplus.
+    ///
+    /// - Parameter sharesLines: Whether a refund may stand in several lines, `<serial>-<n>`, one per payee.
     func refundDifferences(
-        _ channel: ChannelKind, on date: BusinessDate, statement: ID<Statement>
+        _ channel: ChannelKind, on date: BusinessDate, statement: ID<Statement>, sharesLines: Bool
     ) async throws -> [Difference] {
         try await rows(
             """
@@ -124,10 +134,12 @@ extension TenantTransaction {
                   JOIN payment p ON p.tenant_id = \(tenantID) AND p.id = r.payment_id AND p.channel = \(channel.rawValue)
                  WHERE r.tenant_id = \(tenantID) AND r.business_date = \(date) AND r.state = 'succeeded'
             ), theirs AS (
-                SELECT reference, sum(amount_fen)::bigint AS amount_fen
+                SELECT CASE WHEN \(sharesLines) THEN regexp_replace(reference, '-[0-9]+$', '') ELSE reference END
+                           AS reference,
+                       sum(amount_fen)::bigint AS amount_fen
                   FROM statement_line
                  WHERE tenant_id = \(tenantID) AND statement_id = \(statement) AND kind = 'refund' AND status <> 'FAIL'
-                 GROUP BY reference
+                 GROUP BY 1
             )
             SELECT 'refund_shortage' AS kind, o.serial AS reference, NULL::uuid AS payment_id, o.id AS refund_id,
                    o.amount_fen AS our_fen, NULL::bigint AS their_fen, NULL::bigint AS bank_fen,
@@ -137,7 +149,8 @@ extension TenantTransaction {
                  SELECT FROM statement_line l
                    JOIN statement s ON s.tenant_id = \(tenantID) AND s.id = l.statement_id AND s.is_current
                     AND s.source = \(channel.rawValue)
-                  WHERE l.tenant_id = \(tenantID) AND l.kind = 'refund' AND l.reference = o.serial
+                  WHERE l.tenant_id = \(tenantID) AND l.kind = 'refund'
+                    AND l.reference = ANY (line_names(o.serial, \(sharesLines)))
              )
             UNION ALL
             SELECT 'refund_surplus', t.reference, NULL, NULL, NULL, t.amount_fen, NULL, -t.amount_fen

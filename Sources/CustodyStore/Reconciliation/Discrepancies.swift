@@ -125,15 +125,25 @@ extension TenantTransaction {
     }
 
     /// Resolves shortages of earlier days that this day's statement lists (日切): the money is where it belongs now.
-    func settleEarlierDays(_ channel: ChannelKind, _ date: BusinessDate, _ statement: ID<Statement>) async throws {
+    func settleEarlierDays(
+        _ channel: ChannelKind, _ date: BusinessDate, _ statement: ID<Statement>, sharesLines: Bool
+    ) async throws {
         let late = try await rows(
             """
             UPDATE discrepancy d SET state = 'resolved', resolved_at = \(now)
-              FROM statement_line l
-             WHERE d.tenant_id = \(tenantID) AND d.channel = \(channel.rawValue) AND d.business_date < \(date)
-               AND d.kind = 'shortage' AND d.state <> 'resolved'
-               AND l.tenant_id = \(tenantID) AND l.statement_id = \(statement) AND l.kind = 'payment'
-               AND l.reference = d.reference AND l.amount_fen = d.our_fen
+              FROM (
+                  SELECT o.id, sum(l.amount_fen) AS amount_fen
+                    FROM discrepancy o
+                    JOIN statement_line l
+                      ON l.tenant_id = \(tenantID) AND l.statement_id = \(statement)
+                     AND l.kind IN ('payment', 'bank_receipt')
+                     AND l.reference = ANY (line_names(o.reference, \(sharesLines)))
+                   WHERE o.tenant_id = \(tenantID) AND o.channel = \(channel.rawValue) AND o.business_date < \(date)
+                     AND o.kind = 'shortage' AND o.state <> 'resolved'
+                   GROUP BY o.id
+              ) late
+             WHERE d.tenant_id = \(tenantID) AND d.id = late.id AND late.amount_fen = d.our_fen
+               AND d.state <> 'resolved'
             RETURNING d.id, d.suspense_fen
             """
         )

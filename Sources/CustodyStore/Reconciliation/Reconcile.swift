@@ -47,7 +47,8 @@ public enum ReconciliationOutcome: Hashable, Sendable {
 }
 
 extension TenantTransaction {
-    /// Matches a channel's day three ways: our receipts, the channel's statement, the bank's file and its credit.
+    /// Matches a channel's day three ways: our receipts, the channel's statement, the bank's file and its credit. Two ways
+    /// where the custodian collects: its statement of the receipts is the channel's and the bank's word in one.
     ///
     /// What differs becomes a discrepancy whose money goes to suspense; what an earlier day left open and this statement
     /// lists is resolved. Running it again gives the same result and books nothing twice; after a corrected file it books
@@ -59,23 +60,33 @@ extension TenantTransaction {
     public func reconcile(
         _ channel: ChannelKind, on date: BusinessDate, feeBasisPoints: Int?, withoutCreditAfter deadline: Instant
     ) async throws -> ReconciliationOutcome {
-        let source: StatementSource = channel == .weChatPay ? .weChatPay : .alipay
-        let statement = try await currentStatement(source, form: "trade", on: date)
-        let bankFile = try await currentStatement(.bank, form: "PAY", on: date)
-        guard let statement, let bankFile else {
+        let isCollectedByCustodian = try await collector(of: channel) == .bank
+        let found = try await word(of: channel, on: date, isCustodians: isCollectedByCustodian)
+        guard let statement = found.statement, isCollectedByCustodian || found.bankFile != nil else {
             return .waiting(
-                for: [statement == nil ? source.rawValue : nil, bankFile == nil ? "bank PAY" : nil].compactMap(\.self))
+                for: [
+                    found.statement == nil ? channel.rawValue : nil,
+                    isCollectedByCustodian || found.bankFile != nil ? nil : "bank PAY",
+                ].compactMap(\.self))
         }
-        let totals = try await totals(of: statement.id)
-        let credit = try await credited(channel, on: date)
+        let totals = try await totals(of: statement, channel, on: date)
+        var credit = try await credited(channel, on: date)
+        if isCollectedByCustodian {
+            try await creditCollected(totals.net - (credit ?? .zero), channel, on: date)
+            credit = totals.net
+        }
         if credit == nil, totals.net != .zero, now < deadline { return .waiting(for: ["bank credit"]) }
 
         let id = try await openReconciliation(channel, date)
-        try await settleEarlierDays(channel, date, statement.id)
+        try await settleEarlierDays(channel, date, statement.id, sharesLines: isCollectedByCustodian)
         var differences = try await paymentDifferences(
-            channel, on: date, statement: statement.id, bankFile: bankFile.id, feeBasisPoints: feeBasisPoints
+            channel, on: date, statement: statement.id, bankFile: found.bankFile?.id, feeBasisPoints: feeBasisPoints,
+            sharesLines: isCollectedByCustodian
         )
-        differences += try await refundDifferences(channel, on: date, statement: statement.id)
+        if statement.listsRefunds {
+            differences += try await refundDifferences(
+                channel, on: date, statement: statement.id, sharesLines: isCollectedByCustodian)
+        }
         if (credit ?? .zero) != totals.net {
             // The lump lacks, or exceeds, what the channel's own statement says it sent.
             differences.append(
@@ -90,7 +101,8 @@ extension TenantTransaction {
         try await open(differences, in: id, channel, date)
         let feesInDoubt = differences.filter { $0.kind == "fee" }.map(\.suspense).sum()
         let fees = totals.fees + feesInDoubt
-        try await chargeFees(fees, reconciliation: id, channel, date)
+        try await chargeFees(
+            fees, reconciliation: id, channel, date, toReserve: !isCollectedByCustodian)
         let mismatched = Set(differences.compactMap(\.paymentID)).count
         return .done(try await closeReconciliation(id, totals: totals, fees: fees, mismatched: mismatched))
     }
@@ -102,21 +114,26 @@ extension TenantTransaction {
         let net: Fen
     }
 
-    private func totals(of statement: ID<Statement>) async throws -> Totals {
+    /// What a statement comes to; refunds that it does not list are ours of that day.
+    private func totals(
+        of record: StatementRecord, _ channel: ChannelKind, on date: BusinessDate
+    ) async throws -> Totals {
+        let statement = record.id
         let row = try await row(
             """
-            SELECT count(*) FILTER (WHERE kind = 'payment') AS payments, count(*) FILTER (WHERE kind = 'refund') AS refunds,
+            SELECT count(*) FILTER (WHERE kind <> 'refund') AS payments, count(*) FILTER (WHERE kind = 'refund') AS refunds,
                    coalesce(sum(fee_fen), 0)::bigint AS fees,
-                   coalesce(sum(CASE kind WHEN 'payment' THEN amount_fen ELSE -amount_fen END - fee_fen), 0)::bigint AS net
+                   coalesce(sum(CASE kind WHEN 'refund' THEN -amount_fen ELSE amount_fen END - fee_fen), 0)::bigint AS net
               FROM statement_line
-             WHERE tenant_id = \(tenantID) AND statement_id = \(statement) AND kind IN ('payment', 'refund')
-               AND status <> 'FAIL'
+             WHERE tenant_id = \(tenantID) AND statement_id = \(statement)
+               AND kind IN ('payment', 'refund', 'bank_receipt') AND status <> 'FAIL'
             """
         )
         guard let row else { throw Rejection.notFound }
+        let unlisted = record.listsRefunds ? Fen.zero : try await refunded(channel, on: date)
         return Totals(
             payments: try row.get("payments"), refunds: try row.get("refunds"), fees: try row.get("fees"),
-            net: try row.get("net")
+            net: try row.get("net", as: Fen.self) - unlisted
         )
     }
 
@@ -145,8 +162,10 @@ extension TenantTransaction {
     }
 
     /// Charges the day's fees to the platform's reserve, or what changed of them since the run before.
+    ///
+    /// - Parameter toReserve: False where they are kept back from the payees' money, who bear them when it is released.
     private func chargeFees(
-        _ fees: Fen, reconciliation id: ID<Reconciliation>, _ channel: ChannelKind, _ date: BusinessDate
+        _ fees: Fen, reconciliation id: ID<Reconciliation>, _ channel: ChannelKind, _ date: BusinessDate, toReserve: Bool
     ) async throws {
         let charged: Fen =
             try await row("SELECT fees_fen FROM reconciliation WHERE tenant_id = \(tenantID) AND id = \(id)")?.get(
@@ -154,7 +173,7 @@ extension TenantTransaction {
             ?? .zero
         let change = fees - charged
         guard change != .zero else { return }
-        let reserve = try await balance(of: .reserve)
+        let reserve = toReserve ? try await balance(of: .reserve) : .zero
         // What goes back first pays what the platform still owes.
         let owed = try await balance(of: .feeReceivable)
         let covered = change > .zero ? min(change, reserve) : min(.zero, change + owed)

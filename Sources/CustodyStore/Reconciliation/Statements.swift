@@ -13,6 +13,10 @@ public struct StatementRecord: Hashable, Sendable {
     public let businessDate: BusinessDate
     /// Its name as delivered.
     public let fileName: String
+    /// The SHA-256 of its bytes as delivered.
+    public let sha256: [UInt8]
+    /// The how-manieth file of its day and form it is, from 1.
+    public let revision: Int
     /// How many lines it has.
     public let lineCount: Int
     /// The sum of its lines' amounts.
@@ -28,6 +32,8 @@ public struct StatementRecord: Hashable, Sendable {
         form = try row.get("form")
         businessDate = try row.get("business_date")
         fileName = try row.get("file_name")
+        sha256 = try row.get("sha256")
+        revision = try row.get("revision")
         lineCount = try row.get("line_count")
         amount = try row.get("amount_fen")
         isCurrent = try row.get("is_current")
@@ -66,6 +72,7 @@ extension TenantTransaction {
             """
         if let known {
             let stored = try await statement(try known.get("id"))
+            try await noteArrival(stored)
             guard !stored.isCurrent else { return (stored, false) }
             // Delivered again after another had taken its place: the last word counts.
             _ = try await rows([
@@ -80,12 +87,12 @@ extension TenantTransaction {
             replacing,
             """
             INSERT INTO statement (
-                tenant_id, id, source, form, business_date, file_name, sha256, line_count, amount_fen, received_at
+                tenant_id, id, source, form, business_date, file_name, sha256, line_count, amount_fen, received_at, revision
             )
-            VALUES (
-                \(tenantID), \(id), \(source), \(form), \(date), \(fileName), \(sha256), \(summary.lineCount),
-                \(summary.amount), \(now)
-            )
+            SELECT \(tenantID), \(id), \(source), \(form), \(date), \(fileName), \(sha256), \(summary.lineCount),
+                   \(summary.amount), \(now), coalesce(max(s.revision), 0) + 1
+              FROM statement s
+             WHERE s.tenant_id = \(tenantID) AND s.source = \(source) AND s.form = \(form) AND s.business_date = \(date)
             """,
             """
             INSERT INTO statement_line (
@@ -108,7 +115,9 @@ extension TenantTransaction {
             )
             index += 1
         }
-        return (try await statement(id), true)
+        let stored = try await statement(id)
+        try await noteArrival(stored)
+        return (stored, true)
     }
 
     /// Copies rows into a table of this transaction's own.
@@ -146,7 +155,8 @@ extension TenantTransaction {
     public func statement(_ id: ID<Statement>) async throws -> StatementRecord {
         let row = try await row(
             """
-            SELECT id, source, form, business_date, file_name, line_count, amount_fen, is_current, received_at
+            SELECT id, source, form, business_date, file_name, sha256, revision, line_count, amount_fen, is_current,
+                   received_at
               FROM statement WHERE tenant_id = \(tenantID) AND id = \(id)
             """
         )
@@ -160,7 +170,8 @@ extension TenantTransaction {
     ) async throws -> StatementRecord? {
         try await row(
             """
-            SELECT id, source, form, business_date, file_name, line_count, amount_fen, is_current, received_at
+            SELECT id, source, form, business_date, file_name, sha256, revision, line_count, amount_fen, is_current,
+                   received_at
               FROM statement
              WHERE tenant_id = \(tenantID) AND source = \(source.rawValue) AND form = \(form) AND business_date = \(date)
                AND is_current
@@ -174,7 +185,8 @@ extension TenantTransaction {
     ) async throws -> [StatementRecord] {
         try await rows(
             """
-            SELECT id, source, form, business_date, file_name, line_count, amount_fen, is_current, received_at
+            SELECT id, source, form, business_date, file_name, sha256, revision, line_count, amount_fen, is_current,
+                   received_at
               FROM statement
              WHERE tenant_id = \(tenantID)
                AND (\(source?.rawValue)::text IS NULL OR source = \(source?.rawValue))
@@ -186,32 +198,67 @@ extension TenantTransaction {
     }
 
     /// Books a lump that arrived in the custody account; once, however often it is said.
+    @discardableResult
     public func bookCredit(
         number: String, channel: ChannelKind, businessDate: BusinessDate, amount: Fen, bankDate: BusinessDate
-    ) async throws {
-        try await run(
+    ) async throws -> CreditOutcome {
+        let stored = try await run(
             """
             INSERT INTO bank_credit (tenant_id, number, channel, business_date, amount_fen, bank_date, received_at)
             VALUES (\(tenantID), \(number), \(channel.rawValue), \(businessDate), \(amount), \(bankDate), \(now))
             ON CONFLICT (tenant_id, number) DO NOTHING
             """
         )
+        guard stored == 1 else {
+            let same = try await row(
+                """
+                SELECT FROM bank_credit
+                 WHERE tenant_id = \(tenantID) AND number = \(number) AND channel = \(channel.rawValue)
+                   AND business_date = \(businessDate) AND amount_fen = \(amount) AND bank_date = \(bankDate)
+                """
+            )
+            return same == nil ? .contradicted : .known
+        }
         var entry = LedgerEntry("bank.credited", subject: number, on: bankDate)
         entry.move(amount, debit: .bankCash, credit: .clearing(channel))
         try await book(entry)
+        return .booked
     }
 
     /// Books the platform's own money that arrived in its deposit at the custodian; once.
-    public func bookDeposit(number: String, amount: Fen, bankDate: BusinessDate) async throws {
+    @discardableResult
+    public func bookDeposit(number: String, amount: Fen, bankDate: BusinessDate) async throws -> CreditOutcome {
         var entry = LedgerEntry("reserve.funded", subject: number, on: bankDate)
         entry.move(amount, debit: .bankCash, credit: .reserve)
-        guard try await book(entry) else { return }
+        guard try await book(entry) else {
+            let same = try await row(
+                """
+                SELECT FROM ledger_transaction t
+                  JOIN posting p ON p.tenant_id = t.tenant_id AND p.transaction_id = t.id
+                  JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.id = p.account_id
+                 WHERE t.tenant_id = \(tenantID) AND t.event = 'reserve.funded' AND t.subject = \(number)
+                   AND t.business_date = \(bankDate) AND a.kind = 'bank_cash' AND p.amount_fen = \(amount)
+                """
+            )
+            return same == nil ? .contradicted : .known
+        }
         try await record("reserve.funded", about: number, ["amount": .fen(amount)])
         // Fees that the reserve could not pay when they were charged are paid now.
         var recovery = LedgerEntry("fees.recovered", subject: number, on: bankDate)
         recovery.move(min(amount, try await balance(of: .feeReceivable)), debit: .reserve, credit: .feeReceivable)
         try await book(recovery)
+        return .booked
     }
+}
+
+/// What became of money whose arrival the bank told of.
+public enum CreditOutcome: Hashable, Sendable {
+    /// Booked now.
+    case booked
+    /// Booked before, as it is told now.
+    case known
+    /// Booked before under the same number with other content, which stands.
+    case contradicted
 }
 
 /// A flat object of texts as JSON, its members in a fixed order.

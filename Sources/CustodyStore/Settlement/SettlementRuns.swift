@@ -48,7 +48,11 @@ extension TenantTransaction {
             """
         )
         let released = try await release(in: runID, through: lastDay)
-        let count = terms.withdrawsAutomatically ? try await payOut(in: runID, minimum: terms.minimum) : 0
+        let fees = try await passFeesOn(in: runID)
+        let custodianPays = try await custodianPaysOut()
+        if custodianPays { try await bookPaidOut(released.shares, less: fees, in: runID) }
+        let pays = terms.withdrawsAutomatically && !custodianPays
+        let count = pays ? try await payOut(in: runID, minimum: terms.minimum) : 0
         guard released.parts > 0 || count > 0 else {
             try await run("DELETE FROM settlement_run WHERE tenant_id = \(tenantID) AND id = \(runID)")
             return nil
@@ -66,7 +70,7 @@ extension TenantTransaction {
 
     private func release(
         in runID: ID<SettlementRun>, through lastDay: BusinessDate
-    ) async throws -> (amount: Fen, parts: Int) {
+    ) async throws -> (shares: [Account.Party: Fen], amount: Fen, parts: Int) {
         let rows = try await rows(
             """
             WITH due AS (
@@ -83,6 +87,16 @@ extension TenantTransaction {
                         WHERE d.tenant_id = \(tenantID) AND d.payment_id = p.id AND d.state <> 'resolved'
                           AND d.kind <> 'fee'
                    )
+                   -- Payees bear a custodian's fees: of refunds, too, which must be known.
+                   AND (p.collector <> 'bank' OR NOT EXISTS (
+                       SELECT FROM refund f
+                        WHERE f.tenant_id = \(tenantID) AND f.payment_id = p.id
+                          AND (f.state IN ('requested', 'processing') OR f.state = 'succeeded' AND NOT EXISTS (
+                              SELECT FROM reconciliation q
+                               WHERE q.tenant_id = \(tenantID) AND q.channel = p.channel
+                                 AND q.business_date = f.business_date AND q.state = 'done'
+                          ))
+                   ))
                    FOR UPDATE OF sp SKIP LOCKED
             ), marked AS (
                 UPDATE split_part sp SET settlement_run_id = \(runID)
@@ -95,17 +109,18 @@ extension TenantTransaction {
             """
         )
         var entry = LedgerEntry("settlement.released", subject: runID.uuid.text, on: today)
-        var (amount, parts) = (Fen.zero, 0)
+        var (shares, amount, parts) = ([Account.Party: Fen](), Fen.zero, 0)
         for row in rows {
             let owner: ID<SubMerchant>? = try row.get("sub_merchant_id")
             let party = owner.map { Account.Party.subMerchant($0) } ?? .platform
             let sum: Fen = try row.get("amount_fen")
             entry.move(sum, debit: .pending(party), credit: .available(party))
+            shares[party] = sum
             amount += sum
             parts += try row.get("parts", as: Int.self)
         }
         try await book(entry)
-        return (amount, parts)
+        return (shares, amount, parts)
     }
 
     /// Pays out every active sub-merchant's available income to its bound account.

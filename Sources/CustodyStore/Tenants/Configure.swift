@@ -17,22 +17,69 @@ public enum Counterparty: String, CaseIterable, Hashable, Sendable {
         case .alipay: self = .alipay
         }
     }
+
+    /// The channel that it is; nil for a custodian.
+    public var channel: ChannelKind? {
+        switch self {
+        case .weChatPay: .weChatPay
+        case .alipay: .alipay
+        case .bank: nil
+        }
+    }
 }
 
 extension TenantTransaction {
     /// Sets how a counterparty is reached; replaces what was set before.
     ///
-    /// - Parameter configuration: JSON with addresses, numbers and keys; stored encrypted.
-    public func setLink(_ counterparty: Counterparty, configuration: [UInt8]) async throws {
+    /// - Parameters:
+    ///   - configuration: JSON with addresses, numbers and keys; stored encrypted.
+    ///   - role: What a custodian does by itself; a channel's link collects for that channel, whatever is said here.
+    public func setLink(
+        _ counterparty: Counterparty, configuration: [UInt8], role: CustodianRole = CustodianRole()
+    ) async throws {
         let sealed = try keys.seal(configuration, in: "link/\(counterparty.rawValue)", of: tenantID.uuid)
+        let collects = counterparty.channel.map { [$0] } ?? role.collects.sorted { $0.rawValue < $1.rawValue }
         try await run(
             """
-            INSERT INTO link (tenant_id, counterparty, configuration, updated_at)
-            VALUES (\(tenantID), \(counterparty.rawValue), \(sealed), \(now))
+            INSERT INTO link (tenant_id, counterparty, configuration, collects, pays_out, updated_at)
+            VALUES (
+                \(tenantID), \(counterparty.rawValue), \(sealed), \(collects.map(\.rawValue)),
+                \(counterparty == .bank && role.paysOut), \(now)
+            )
             ON CONFLICT (tenant_id, counterparty)
-            DO UPDATE SET configuration = excluded.configuration, updated_at = excluded.updated_at
+            DO UPDATE SET configuration = excluded.configuration, collects = excluded.collects,
+                          pays_out = excluded.pays_out, updated_at = excluded.updated_at
             """
         )
+    }
+
+    /// Through whose link buyers of a channel pay: the custodian's where it collects, or else the channel's own.
+    ///
+    /// - Throws: ``Rejection/linkMissing(counterparty:)``.
+    public func collector(of channel: ChannelKind) async throws -> Counterparty {
+        let row = try await row(
+            """
+            SELECT counterparty FROM link
+             WHERE tenant_id = \(tenantID) AND \(channel.rawValue) = ANY (collects)
+             ORDER BY counterparty = 'bank' DESC LIMIT 1
+            """
+        )
+        guard let row else { throw Rejection.linkMissing(counterparty: channel.rawValue) }
+        return try row.get("counterparty")
+    }
+
+    /// The channels whose buyers can pay.
+    public func payableChannels() async throws -> Set<ChannelKind> {
+        Set(
+            try await rows("SELECT DISTINCT unnest(collects) AS channel FROM link WHERE tenant_id = \(tenantID)").map {
+                try $0.get("channel")
+            })
+    }
+
+    /// Whether the custodian pays sub-merchants out by itself.
+    func custodianPaysOut() async throws -> Bool {
+        try await row("SELECT pays_out FROM link WHERE tenant_id = \(tenantID) AND counterparty = 'bank'")?
+            .get("pays_out") ?? false
     }
 
     /// How a counterparty is reached.

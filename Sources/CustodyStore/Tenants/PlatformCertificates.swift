@@ -84,7 +84,7 @@ extension TenantTransaction {
             UPDATE job_later j SET due_at = e.due_at, run_at = j.run_at - (j.due_at - e.due_at)
               FROM (
                   SELECT greatest(\(realNow), max(noted_at) + interval '1 minute') AS due_at FROM platform_certificate
-                   WHERE tenant_id = \(tenantID) AND counterparty = \(Counterparty.weChatPay.rawValue)
+                   WHERE tenant_id = \(tenantID)
               ) e
              WHERE j.tenant_id = \(tenantID) AND j.kind = \(request.kind.rawValue) AND j.subject = \(request.subject)
                AND j.due_at > \(realNow + TenantTransaction.patience)

@@ -1,7 +1,7 @@
 /// What one platform needs to talk to Alipay; its JSON names are snake_case.
 ///
 /// Holds a private key: keep it encrypted at rest, and out of logs.
-public struct AlipayLink: Codable, Sendable {
+public struct AlipayLink: Codable, Hashable, Sendable {
     /// Why a link cannot be used.
     public enum Defect: Error, Hashable, Sendable {
         /// Our application's private key does not read.

@@ -74,6 +74,11 @@ public struct CWP1File: Hashable, Sendable {
     /// SHA-256 in lower-case hexadecimal, as `.ok` files and the answer to FILE.APPLY give it.
     public static func digest(of bytes: [UInt8]) -> String { hexadecimal(SHA256.hash(data: bytes)) }
 
+    /// The same of a file, which is read in pieces.
+    public static func digest(of file: StatementFile) throws(StatementDefect) -> String {
+        hexadecimal(try file.sha256())
+    }
+
     private var stem: String {
         let number = sequence < 10 ? "0\(sequence)" : String(sequence)
         return "custody_\(partnerID)_\(marketID)_\(kind.rawValue)_\(date.compact)_\(number)"

@@ -6,16 +6,7 @@ import Glibc
 public struct StatementFile: Sendable {
     private enum Storage: Sendable {
         case memory([UInt8])
-        case disk(Descriptor)
-    }
-
-    /// An open file, closed when nobody reads it any more.
-    private final class Descriptor: Sendable {
-        let number: Int32
-
-        init(_ number: Int32) { self.number = number }
-
-        deinit { close(number) }
+        case disk(FileDescriptor)
     }
 
     /// Its name, which defects carry; nil when it has none.
@@ -27,11 +18,18 @@ public struct StatementFile: Sendable {
     /// How long a part of ``part(_:)`` is.
     public static let partSize = 1 << 20
 
-    /// Takes bytes that are in memory already, as downloads are.
+    /// Takes bytes that are in memory already.
     public init(_ bytes: [UInt8], name: String? = nil) {
         self.name = name
         size = bytes.count
         storage = .memory(bytes)
+    }
+
+    /// Reads an open file of a known length.
+    init(_ descriptor: FileDescriptor, size: Int, name: String) {
+        self.name = name
+        self.size = size
+        storage = .disk(descriptor)
     }
 
     /// Opens a file on disk.
@@ -39,7 +37,7 @@ public struct StatementFile: Sendable {
         let name = String(path.split(separator: "/").last ?? "")
         let number = open(path, O_RDONLY | O_CLOEXEC)
         guard number >= 0 else { throw StatementDefect("the file cannot be opened", file: name) }
-        let descriptor = Descriptor(number)
+        let descriptor = FileDescriptor(number)
         // A pipe has no end to seek, and a directory no bytes to read.
         let end = lseek(number, 0, SEEK_END)
         var first: UInt8 = 0
@@ -74,7 +72,7 @@ public struct StatementFile: Sendable {
     }
 
     /// Some bytes at a place; fewer when it ends before.
-    func bytes(at offset: Int, count: Int) throws(StatementDefect) -> [UInt8] {
+    public func bytes(at offset: Int, count: Int) throws(StatementDefect) -> [UInt8] {
         var result = [UInt8](repeating: 0, count: max(0, min(count, size - offset)))
         var failure: StatementDefect?
         result.withUnsafeMutableBytes { target in

@@ -2,8 +2,8 @@ import CustodyDomain
 
 /// WeChat Pay's fund-flow bill (资金账单) of a day: every movement of a merchant's account, with its balance.
 ///
-/// A sub-merchant's is the same once it is decrypted. Counts and sums are verified against the summary, and every balance
-/// against the one before it.
+/// A sub-merchant's is the same once it is decrypted; that of all sub-merchants says in columns more whose each movement
+/// is. Counts and sums are verified against the summary, and every balance against the one before it of the same account.
 enum WeChatPayFundFlowBill {
     /// A title that no other bill has.
     static let mark = "资金流水单号"
@@ -18,6 +18,9 @@ enum WeChatPayFundFlowBill {
         private var clock = TextClock()
         private var day = CommonDay()
         private var balance: Int64?
+        /// The balances of those accounts that are not the last one read.
+        private var otherBalances: [String: Int64] = [:]
+        private var owner = ""
         private var income = Side()
         private var expense = Side()
 
@@ -52,6 +55,7 @@ enum WeChatPayFundFlowBill {
                 throw header.defect("neither 收入 nor 支出 of an amount", number, places.direction)
             }
             let change = isExpense ? -amount : amount
+            if !places.owner.isEmpty { turn(to: places.owner.map { fields[$0].text }.joined(separator: " ")) }
             if let balance, balance + change != after {
                 throw header.defect("the balance does not follow from the one before", number, places.balance)
             }
@@ -70,6 +74,14 @@ enum WeChatPayFundFlowBill {
             row.occurredAt = bookedAt
             day.note(bookedAt)
             return true
+        }
+
+        /// Goes on with another account's balance.
+        private func turn(to other: String) {
+            guard other != owner else { return }
+            otherBalances[owner] = balance
+            owner = other
+            balance = otherBalances[other]
         }
 
         func finish(_ reader: LineReader) throws(StatementDefect) -> (account: String?, date: BusinessDate?) {
@@ -95,6 +107,8 @@ enum WeChatPayFundFlowBill {
 
     private struct Places {
         let time, business, flow, kind, direction, amount, balance, voucher: Int
+        /// Whose movement it is, where the bill is of several.
+        let owner: [Int]
 
         init(_ header: StatementHeader) throws(StatementDefect) {
             time = try header.required("记账时间")
@@ -105,6 +119,7 @@ enum WeChatPayFundFlowBill {
             amount = try header.required("收支金额(元)")
             balance = try header.required("账户结余(元)")
             voucher = try header.required("业务凭证号")
+            owner = ["二级商户号", "账户类型"].map { header.optional($0) }.filter { $0 >= 0 }
         }
     }
 }

@@ -22,8 +22,9 @@ struct Instructor: Sendable {
         /// By sending it again: the counterparty answers a repeated number with what it has, so a refusal is one of the
         /// instruction itself.
         case sendingAgain
-        /// By a question of its own, whose refusal says nothing about the instruction.
-        case question((Payload, InstructionRecord) async -> Reply<Verdict>)
+        /// By a question of its own, whose refusal says nothing about the instruction; nil where this counterparty has none,
+        /// and answers a repeated number with what it has.
+        case question((Payload, InstructionRecord) async -> Reply<Verdict>?)
     }
 
     /// What an answer answers.
@@ -85,8 +86,13 @@ struct Instructor: Sendable {
                 message = .sendingAgain
                 reply = await operation.send(payload, step.instruction)
             case (.ask, .question(let ask)):
-                message = .question
-                reply = await ask(payload, step.instruction)
+                if let answer = await ask(payload, step.instruction) {
+                    message = .question
+                    reply = answer
+                } else {
+                    message = .sendingAgain
+                    reply = await operation.send(payload, step.instruction)
+                }
             }
             try await record(reply, to: message, step.instruction, job, payload, operation)
             return .recorded

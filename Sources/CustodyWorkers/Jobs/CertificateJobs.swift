@@ -11,24 +11,46 @@ struct CertificateJobs: Sendable {
     /// Downloads a platform's certificates and notes them: again in an hour, in a minute when they could not be had, and
     /// never again when there is no link that needs them.
     func refresh(_ job: ClaimedJob) async throws {
-        let channel = try await store.withTenant(job.tenantID) { tx -> WeChatPay? in
-            do {
-                let access = try await counterparties.channel(.weChatPay, in: tx, isFresh: true)
-                if let weChatPay = access.channel as? WeChatPay, weChatPay.usesCertificates { return weChatPay }
-            } catch Rejection.linkMissing {}
-            try await tx.finish(job, .done)
-            return nil
+        let sources = try await store.withTenant(job.tenantID) { tx in
+            let found = try await self.sources(in: tx)
+            if found.isEmpty { try await tx.finish(job, .done) }
+            return found
         }
-        guard let channel else { return }
-        let list = await channel.refreshedCertificates()
-        try await store.withTenant(job.tenantID) { tx in
-            guard let list else {
-                return try await tx.finish(job, .again(after: WeChatPayCertificates.patience, in: .queries))
-            }
-            try await tx.note(
-                list.map { PlatformCertificate(serial: $0.key.serial, pem: $0.key.pem, validity: $0.validity) },
-                of: .weChatPay)
-            try await tx.finish(job, .again(after: WeChatPayCertificates.lifetime, in: .queries))
+        guard !sources.isEmpty else { return }
+        var lists: [(counterparty: Counterparty, certificates: [PlatformCertificate])] = []
+        for (counterparty, source) in sources {
+            guard let list = await source.refreshedCertificates() else { continue }
+            lists.append(
+                (
+                    counterparty,
+                    list.map { PlatformCertificate(serial: $0.key.serial, pem: $0.key.pem, validity: $0.validity) }
+                ))
         }
+        try await store.withTenant(job.tenantID) { [lists] tx in
+            for list in lists { try await tx.note(list.certificates, of: list.counterparty) }
+            let isComplete = lists.count == sources.count
+            try await tx.finish(
+                job,
+                .again(
+                    after: isComplete ? WeChatPayCertificates.lifetime : WeChatPayCertificates.patience, in: .queries))
+        }
+    }
+
+    /// Who may sign with certificates: WeChat Pay as a channel, and as a custodian.
+    private func sources(in tx: TenantTransaction) async throws -> [(Counterparty, any CertificateSource)] {
+        let linked = try await tx.linkedCounterparties()
+        var sources: [(Counterparty, any CertificateSource)] = []
+        if linked.contains(.weChatPay),
+            let source = try await counterparties.channel(.weChatPay, in: tx, isFresh: true).channel
+                as? any CertificateSource
+        {
+            sources.append((.weChatPay, source))
+        }
+        if linked.contains(.bank), try await tx.payableChannels().contains(.weChatPay),
+            let source = try await counterparties.custodian(in: tx, isFresh: true).custodian as? any CertificateSource
+        {
+            sources.append((.bank, source))
+        }
+        return sources.filter { $0.1.usesCertificates }
     }
 }

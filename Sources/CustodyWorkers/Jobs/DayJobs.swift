@@ -1,10 +1,8 @@
-import Crypto
 import CustodyConnectors
 import CustodyDomain
 import CustodyStore
-import CustodyWire
 
-/// The days of the books: statements to fetch, days to match, money to release.
+/// The days of the books: what a day should bring, days to match, money to release.
 struct DayJobs: Sendable {
     let store: Store
     let counterparties: Counterparties
@@ -16,25 +14,21 @@ struct DayJobs: Sendable {
     func open(_ job: ClaimedJob, _ date: BusinessDate) async throws {
         // Many short transactions: keys come with every order, and nothing may wait for their going.
         while try await store.withTenant(job.tenantID, { tx in try await tx.forgetOldIdempotencyKeys() }) {}
+        // Those of admins are nobody's: whichever platform's day begins first forgets them for all.
+        while try await store.withSystem({ tx in try await tx.forgetOldAdminRequests() }) {}
         try await store.withTenant(job.tenantID) { tx in
-            let yesterday = date.advanced(by: -1).iso
             let linked = try await tx.linkedCounterparties()
-            var requests: [JobRequest] = []
-            if linked.contains(.weChatPay) {
-                requests.append(JobRequest(.fetchStatement, "wechat_pay/trade/\(yesterday)"))
+            let subjects = try await statements(of: date.advanced(by: -1), linked, in: tx)
+            for subject in subjects {
+                try await tx.expectStatement(
+                    subject.source, form: subject.form, on: subject.date, dueAt: subject.dueAt)
             }
-            if linked.contains(.alipay) { requests.append(JobRequest(.fetchStatement, "alipay/trade/\(yesterday)")) }
-            if linked.contains(.bank) {
-                requests += CustodianFileKind.allCases.map {
-                    JobRequest(.fetchStatement, "bank/\($0.rawValue)/\(yesterday)")
-                }
-            }
-            try await tx.enqueue(requests)
+            try await tx.enqueue(subjects.map { JobRequest(.fetchStatement, $0.text) })
             // What was added to hot accounts yesterday is folded into their balances, so that reading them stays fast.
             try await tx.foldBalances()
             try await tx.enqueue(JobRequest(.settle, date.iso), at: date.start + .seconds(14 * 3600))
             try await tx.startExpiring()
-            if linked.contains(.weChatPay) { try await tx.startRefreshing() }
+            if try await tx.payableChannels().contains(.weChatPay) { try await tx.startRefreshing() }
             try await tx.adoptInstructions()
             let next = date.advanced(by: 1)
             try await tx.enqueue(JobRequest(.openDay, next.iso), at: next.start + DayJobs.begin)
@@ -42,49 +36,41 @@ struct DayJobs: Sendable {
         }
     }
 
-    /// Fetches a statement, verifies and keeps it; asks again until it is there.
-    func fetch(_ job: ClaimedJob, _ subject: StatementSubject) async throws {
-        let reply: Reply<BillAnswer>
-        switch subject.source {
-        case .bank:
-            let access = try await store.withTenant(job.tenantID) { tx in try await counterparties.custodian(in: tx) }
-            guard let kind = CustodianFileKind(rawValue: subject.form) else {
-                return try await bury(job, "no such file")
-            }
-            reply = await access.custodian.file(kind, of: subject.date, serial: "F\(job.id.text.suffix(26))")
-        case .weChatPay, .alipay:
-            let kind: ChannelKind = subject.source == .alipay ? .alipay : .weChatPay
-            let access = try await store.withTenant(job.tenantID) { tx in try await counterparties.channel(kind, in: tx)
-            }
-            reply = await access.channel.tradeBill(of: subject.date)
-        }
-        guard case .answered(let answer) = reply, answer != .notReady else {
-            return try await store.withTenant(job.tenantID) { tx in
-                try await tx.finish(job, .again(after: .seconds(600), in: .statements))
+    /// What a day brings, by what the connectors say that their links have.
+    ///
+    /// Of a link that cannot be used only what days are matched by is planned: fetching that says what is wrong.
+    private func statements(
+        of date: BusinessDate, _ linked: Set<Counterparty>, in tx: TenantTransaction
+    ) async throws -> [StatementSubject] {
+        var subjects: [StatementSubject] = []
+        for kind in ChannelKind.allCases where try await tx.payableChannels().contains(kind) {
+            let collector = try await tx.collector(of: kind)
+            let channel = try? await counterparties.channel(kind, through: collector, in: tx)
+            subjects += (channel?.bills ?? [.trade]).map {
+                StatementSubject(source: StatementSource(kind), form: $0.rawValue, date: date)
             }
         }
-        let (name, statement): (String, VerifiedStatement)
-        do throws(StatementDefect) {
-            (name, statement) = try answer.statement(of: subject)
-        } catch {
-            return try await bury(job, error.sentence)
+        if linked.contains(.bank) {
+            let capabilities = try? await counterparties.custodian(in: tx).custodian.capabilities
+            // What a custodian collected comes as the channel's bill.
+            let kinds = capabilities.map { $0.collector == .platform ? $0.fileKinds : [] } ?? [.receipts]
+            subjects += CustodianFileKind.allCases.filter(kinds.contains).map {
+                StatementSubject(source: .bank, form: $0.rawValue, date: date)
+            }
         }
-        try await store.withTenant(job.tenantID) { tx in
-            try await tx.keep(statement, subject: subject, fileName: name)
-            try await tx.finish(job, .done)
-        }
-    }
-
-    private func bury(_ job: ClaimedJob, _ reason: String) async throws {
-        try await store.withTenant(job.tenantID) { tx in try await tx.finish(job, .dead(reason)) }
+        return subjects
     }
 
     /// Matches a channel's day; waits while a statement or the bank's credit is still to come.
     func reconcile(_ job: ClaimedJob, _ channel: ChannelKind, _ date: BusinessDate) async throws {
         try await store.withTenant(job.tenantID) { tx in
-            let access = try await counterparties.channel(channel, in: tx)
+            let isCollectedByCustodian = try await tx.collector(of: channel) == .bank
+            let fee =
+                isCollectedByCustodian
+                ? try await counterparties.custodian(in: tx).feeBasisPoints
+                : try await counterparties.channel(channel, in: tx).feeBasisPoints
             let outcome = try await tx.reconcile(
-                channel, on: date, feeBasisPoints: access.feeBasisPoints,
+                channel, on: date, feeBasisPoints: fee,
                 withoutCreditAfter: date.advanced(by: 1).start + .seconds(12 * 3600)
             )
             switch outcome {
@@ -114,15 +100,12 @@ struct DayJobs: Sendable {
     }
 }
 
-extension BillAnswer {
-    /// The file's name, and what it says; an empty day has a name of ours and no lines.
-    func statement(of subject: StatementSubject) throws(StatementDefect) -> (String, VerifiedStatement) {
-        guard case .file(let name, let bytes) = self else {
-            return (
-                "\(subject.source.rawValue)-\(subject.form)-\(subject.date.iso)-empty",
-                VerifiedStatement(emptyDay: subject.date, from: subject.source, form: subject.form)
-            )
+extension StatementSource {
+    /// A channel's bills.
+    init(_ channel: ChannelKind) {
+        switch channel {
+        case .weChatPay: self = .weChatPay
+        case .alipay: self = .alipay
         }
-        return (name, try subject.verified(StatementFile(bytes, name: name)))
     }
 }

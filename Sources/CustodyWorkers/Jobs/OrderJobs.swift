@@ -10,10 +10,22 @@ struct OrderJobs: Sendable {
     private struct Payload<Message: Sendable>: Sendable {
         let message: Message
         let access: Counterparties.CustodianAccess
+        let subject: InstructionSubject
+
+        func ask(_ operation: CustodianOperation, _ instruction: InstructionRecord) async -> Reply<Verdict>? {
+            await access.ask(operation, instruction, about: subject)
+        }
     }
 
-    /// The number an order has at the custodian.
-    static func number(of id: ID<Order>) -> String { "O" + String(id.text.suffix(26)) }
+    /// The number an order has at the custodian: its payment's where the custodian collects.
+    private func number(of order: ID<Order>, _ tx: TenantTransaction) async throws -> String {
+        let payment = try await tx.payments(order: order, state: .succeeded, before: nil, limit: 1).first
+        if let payment, payment.collector == .bank { return payment.serial }
+        return OrderJobs.registeredNumber(of: order)
+    }
+
+    /// The number under which an order is registered at a custodian that does not collect.
+    private static func registeredNumber(of id: ID<Order>) -> String { "O" + String(id.text.suffix(26)) }
 
     /// Registers an order's intention.
     func sync(_ job: ClaimedJob, _ id: ID<Order>) async throws -> JobEnd {
@@ -23,16 +35,17 @@ struct OrderJobs: Sendable {
                 let order = try await tx.order(id)
                 guard order.bankState == "pending" else { return .nothing }
                 let access = try await counterparties.custodian(in: tx)
-                return .go(
-                    Payload(message: try await registration(of: order, payment: nil, access, tx), access: access),
-                    to: .bank,
-                    serial: nil
-                )
+                guard access.custodian.capabilities.collector == .platform else {
+                    // It hears of the order with its payment.
+                    try await tx.noteOrderAtBank(id, "synced")
+                    return .nothing
+                }
+                return .go(try await registration(of: order, payment: nil, access, tx), to: .bank, serial: nil)
             },
             send: { payload, instruction in
                 await payload.access.custodian.syncOrder(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            asking: .question { payload, instruction in await payload.access.ask(.syncOrder, instruction) },
+            asking: .question { payload, instruction in await payload.ask(.syncOrder, instruction) },
             succeeded: { tx, _, _ in try await tx.noteOrderAtBank(id, "synced") },
             failed: { tx, _, refusal in
                 try await tx.noteOrderAtBank(id, "failed")
@@ -60,15 +73,12 @@ struct OrderJobs: Sendable {
                     paidAt: paidAt
                 )
                 let access = try await counterparties.custodian(in: tx)
-                return .go(
-                    Payload(message: try await registration(of: order, payment: receipt, access, tx), access: access),
-                    to: .bank, serial: nil
-                )
+                return .go(try await registration(of: order, payment: receipt, access, tx), to: .bank, serial: nil)
             },
             send: { payload, instruction in
                 await payload.access.custodian.syncOrder(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            asking: .question { payload, instruction in await payload.access.ask(.syncOrder, instruction) },
+            asking: .question { payload, instruction in await payload.ask(.syncOrder, instruction) },
             succeeded: { tx, _, _ in try await tx.noteOrderAtBank(id, "registered") },
             failed: { tx, _, refusal in
                 try await tx.noteOrderAtBank(id, "failed")
@@ -81,25 +91,15 @@ struct OrderJobs: Sendable {
     private func registration(
         of order: OrderRecord, payment: OrderRegistration.Payment?, _ access: Counterparties.CustodianAccess,
         _ tx: TenantTransaction
-    ) async throws -> OrderRegistration {
-        OrderRegistration(
-            number: OrderJobs.number(of: order.id), amount: order.amount,
-            parts: try await parts(order.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, access, tx),
+    ) async throws -> Payload<OrderRegistration> {
+        let number = OrderJobs.registeredNumber(of: order.id)
+        let message = OrderRegistration(
+            number: number, amount: order.amount,
+            parts: try await access.parts(order.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, in: tx),
             payment: payment
         )
-    }
-
-    private func parts(
-        _ parts: [(number: Int, owner: ID<SubMerchant>?, amount: Fen)], _ access: Counterparties.CustodianAccess,
-        _ tx: TenantTransaction
-    ) async throws -> [OrderRegistration.Part] {
-        let accounts = try await tx.subAccounts(of: Set(parts.compactMap(\.owner)))
-        return parts.map { part in
-            OrderRegistration.Part(
-                number: String(part.number), account: part.owner.flatMap { accounts[$0] } ?? access.commissionAccount,
-                amount: part.amount, isCommission: part.owner == nil
-            )
-        }
+        return Payload(
+            message: message, access: access, subject: InstructionSubject(number: number, orderNumber: number))
     }
 
     /// Registers a refund that the channel has made.
@@ -114,18 +114,20 @@ struct OrderJobs: Sendable {
                     return order.bankState == "failed" ? .nothing : .wait(.seconds(2))
                 }
                 let access = try await counterparties.custodian(in: tx)
-                let givers = try await parts(refund.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, access, tx)
+                let givers = try await access.givers(
+                    refund.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, in: tx)
                 let message = RefundRegistration(
                     // The channel's lump names the refund by this number.
-                    number: refund.serial, orderNumber: OrderJobs.number(of: order.id), amount: refund.amount,
-                    giveBack: givers.map { .init(partNumber: $0.number, account: $0.account, amount: $0.amount) }
+                    number: refund.serial, orderNumber: OrderJobs.registeredNumber(of: order.id),
+                    amount: refund.amount, giveBack: givers
                 )
-                return .go(Payload(message: message, access: access), to: .bank, serial: nil)
+                let subject = InstructionSubject(number: message.number, orderNumber: message.orderNumber)
+                return .go(Payload(message: message, access: access, subject: subject), to: .bank, serial: nil)
             },
             send: { payload, instruction in
                 await payload.access.custodian.refund(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            asking: .question { payload, instruction in await payload.access.ask(.refund, instruction) },
+            asking: .question { payload, instruction in await payload.ask(.refund, instruction) },
             succeeded: { tx, _, _ in try await tx.noteRefundRegistered(id, failed: false) },
             failed: { tx, _, refusal in
                 try await tx.noteRefundRegistered(id, failed: true)
@@ -146,17 +148,23 @@ struct OrderJobs: Sendable {
                 // Splitting waits for the receipt to be registered; paying never does.
                 if order.bankState == "pending" || order.bankState == "synced" { return .wait(.seconds(2)) }
                 let access = try await counterparties.custodian(in: tx)
-                let items = try await parts(split.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, access, tx)
                 let message = SplitInstruction(
-                    number: split.serial, orderNumber: OrderJobs.number(of: order.id), items: items,
-                    isLast: split.isLast
+                    number: split.serial, orderNumber: try await number(of: order.id, tx),
+                    items: try await access.parts(
+                        split.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, in: tx),
+                    isLast: split.isLast,
+                    isWhole: split.parts.map(\.amount).sum() == order.parts.map { $0.amount - $0.refunded }.sum()
                 )
-                return .go(Payload(message: message, access: access), to: .bank, serial: nil)
+                let subject = InstructionSubject(number: message.number, orderNumber: message.orderNumber)
+                return .go(
+                    Payload(message: message, access: access, subject: subject), to: .bank, serial: split.serial)
             },
             send: { payload, instruction in
-                await payload.access.custodian.split(payload.message, serial: instruction.serial).map(Verdict.init)
+                await payload.access.split(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            asking: .question { payload, instruction in await payload.access.ask(.split, instruction) },
+            asking: .question { payload, instruction in
+                await payload.ask(payload.access.splitOperation, instruction)
+            },
             accepted: { tx, _, _ in try await tx.noteSplitProcessing(id) },
             succeeded: { tx, _, _ in try await tx.succeedSplit(id) },
             failed: { tx, _, refusal in try await tx.failSplit(id, code: refusal.code, message: refusal.message) }
@@ -179,15 +187,16 @@ struct OrderJobs: Sendable {
                     number: withdrawal.serial, subAccount: account, bindingNumber: binding, amount: withdrawal.amount,
                     memo: "提现"
                 )
+                let subject = InstructionSubject(number: message.number, account: account)
                 return .go(
-                    Payload(message: message, access: try await counterparties.custodian(in: tx)), to: .bank,
-                    serial: withdrawal.serial
+                    Payload(message: message, access: try await counterparties.custodian(in: tx), subject: subject),
+                    to: .bank, serial: withdrawal.serial
                 )
             },
             send: { payload, instruction in
                 await payload.access.custodian.withdraw(payload.message, serial: instruction.serial).map(Verdict.init)
             },
-            asking: .question { payload, instruction in await payload.access.ask(.withdraw, instruction) },
+            asking: .question { payload, instruction in await payload.ask(.withdraw, instruction) },
             accepted: { tx, _, _ in try await tx.noteWithdrawalProcessing(id) },
             succeeded: { tx, _, verdict in try await book(verdict, id, tx) },
             failed: { tx, _, refusal in try await tx.failWithdrawal(id, code: refusal.code, message: refusal.message) }
@@ -197,17 +206,21 @@ struct OrderJobs: Sendable {
 
     /// Looks whether a withdrawal that succeeded came back (退票), every day for ten days.
     func watchWithdrawal(_ job: ClaimedJob, _ id: ID<Withdrawal>) async throws -> JobEnd {
-        let found: (access: Counterparties.CustodianAccess, instruction: InstructionRecord)? =
+        let found: (payload: Payload<Void>, instruction: InstructionRecord)? =
             try await store.withTenant(job.tenantID) { tx in
                 let withdrawal = try await tx.withdrawal(id)
                 let instruction = try await tx.instruction(serial: withdrawal.serial, at: .bank)
                 guard withdrawal.state == .succeeded, let instruction, let at = withdrawal.succeededAt,
                     tx.now < at + .seconds(11 * 86_400)
                 else { return nil }
-                return (try await counterparties.custodian(in: tx), instruction)
+                let account = try await tx.subAccounts(of: [withdrawal.subMerchantID])[withdrawal.subMerchantID]
+                let payload = Payload(
+                    message: (), access: try await counterparties.custodian(in: tx),
+                    subject: InstructionSubject(number: withdrawal.serial, account: account))
+                return (payload, instruction)
             }
         guard let found else { return .withoutEffect }
-        let reply = await found.access.ask(.withdraw, found.instruction)
+        let reply = await found.payload.ask(.withdraw, found.instruction)
         try await store.withTenant(job.tenantID) { tx in
             guard case .answered(.returned(let number, let reason)) = reply else {
                 return try await tx.finish(job, .again(after: .seconds(86_400), in: .queries))

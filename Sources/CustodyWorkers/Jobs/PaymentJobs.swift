@@ -7,8 +7,6 @@ import CustodyWire
 struct PaymentJobs: Sendable {
     let store: Store
     let counterparties: Counterparties
-    /// Where channels call back, without the slash at the end: `<base>/<channel>/<token>`.
-    let callbackURL: @Sendable (ChannelKind, ID<Tenant>) async throws -> String
 
     private struct Placement: Sendable {
         let order: ChannelOrder
@@ -28,7 +26,6 @@ struct PaymentJobs: Sendable {
 
     /// Places a payment with its channel, so that the buyer can pay.
     func place(_ job: ClaimedJob, _ id: ID<Payment>) async throws -> JobEnd {
-        let base = try await callbackBase(job, id)
         let operation = Instructor.Operation<Placement>(
             deadline: .seconds(600),
             plan: { tx in
@@ -40,15 +37,11 @@ struct PaymentJobs: Sendable {
                     try await tx.enqueue(JobRequest(.pollPayment, id))
                     return .nothing
                 }
-                let message = ChannelOrder(
-                    serial: payment.serial, method: payment.method, amount: payment.amount,
-                    description: order.description,
-                    expiresAt: order.expiresAt, callbackURL: base, payerID: payment.payerID
-                )
-                let channel = try await counterparties.channel(payment.channel, in: tx).channel
                 return .go(
-                    Placement(order: message, channel: channel), to: Counterparty(payment.channel),
-                    serial: payment.serial)
+                    Placement(
+                        order: try await message(of: payment, order, tx),
+                        channel: try await counterparties.channel(of: payment, in: tx)),
+                    to: payment.collector, serial: payment.serial)
             },
             send: { placement, _ in
                 let reply = await placement.channel.pay(placement.order)
@@ -63,6 +56,25 @@ struct PaymentJobs: Sendable {
             failed: { tx, _, refusal in try await tx.failPayment(id, code: refusal.code, message: refusal.message) }
         )
         return try await Instructor(store: store).run(job, on: id.uuid, operation)
+    }
+
+    /// What the channel is asked to collect; a custodian that collects is told whose it is, too.
+    private func message(
+        of payment: PaymentRecord, _ order: OrderRecord, _ tx: TenantTransaction
+    ) async throws -> ChannelOrder {
+        var parts: [OrderRegistration.Part] = []
+        var confirmBy: BusinessDate?
+        if payment.collector == .bank {
+            let access = try await counterparties.custodian(in: tx)
+            parts = try await access.parts(order.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, in: tx)
+            if order.splitMode == "on_confirmation" {
+                confirmBy = tx.today.advanced(by: access.custodian.capabilities.deadlines.splitDays)
+            }
+        }
+        return ChannelOrder(
+            serial: payment.serial, method: payment.method, amount: payment.amount, description: order.description,
+            expiresAt: order.expiresAt, callbackURL: counterparties.callbackURL(of: payment.collector, in: tx),
+            payerID: payment.payerID, parts: parts, confirmBy: confirmBy)
     }
 
     /// What became of a payment that the channel has already, but gives no prompt for: paid, or of no use to anybody.
@@ -89,7 +101,7 @@ struct PaymentJobs: Sendable {
             guard payment.state == .created || payment.state == .paying else { return nil }
             let order = try await tx.order(payment.orderID)
             return Following(
-                payment: payment, channel: try await counterparties.channel(payment.channel, in: tx).channel,
+                payment: payment, channel: try await counterparties.channel(of: payment, in: tx),
                 mustClose: order.state == .closed || order.expiresAt <= tx.now
             )
         }
@@ -122,41 +134,44 @@ struct PaymentJobs: Sendable {
     /// Books what a channel says of a payment that it calls paid.
     ///
     /// - Returns: What came of it, for the callback's record.
-    static func book(_ known: ChannelPayment, _ payment: PaymentRecord, _ tx: TenantTransaction) async throws -> String
-    {
+    static func book(
+        _ known: ChannelPayment, _ payment: PaymentRecord, _ tx: TenantTransaction
+    ) async throws -> CallbackResult {
         guard known.amount == nil || known.amount == payment.amount else {
             // Never booked on its word: the statement will show what was really paid, and the difference.
             try await tx.record(
                 "payment.amount_mismatch", about: payment.id.text,
                 ["ours": .fen(payment.amount), "theirs": .fen(known.amount ?? .zero)]
             )
-            return "amount differs"
+            return .amountDiffers
         }
-        guard let number = known.transactionNumber, let paidAt = known.paidAt else { return "incomplete" }
+        guard let number = known.transactionNumber, let paidAt = known.paidAt else { return .incomplete }
         let success = try await tx.succeed(
             payment.id, transactionNumber: number, paidAt: paidAt, payerID: known.payerID)
-        return "\(success)"
+        return CallbackResult(success)
     }
 
     /// Sends a refund to its channel, and follows it to its end.
     func refund(_ job: ClaimedJob, _ id: ID<Refund>) async throws -> JobEnd {
-        let base = try await store.withTenant(job.tenantID) { tx in
-            try await tx.payment(try await tx.refund(id).paymentID).channel
-        }
-        let url = try await callbackURL(base, job.tenantID)
         let operation = Instructor.Operation<Return>(
             deadline: .seconds(3 * 86_400),
             plan: { tx in
                 let refund = try await tx.refund(id)
                 guard refund.state == .requested || refund.state == .processing else { return .nothing }
                 let payment = try await tx.payment(refund.paymentID)
+                var givers: [RefundRegistration.Giver] = []
+                if payment.collector == .bank {
+                    givers = try await counterparties.custodian(in: tx)
+                        .givers(refund.parts.map { ($0.number, $0.subMerchantID, $0.amount) }, in: tx)
+                }
                 let request = ChannelRefundRequest(
                     serial: refund.serial, paymentSerial: payment.serial, amount: refund.amount,
-                    paymentAmount: payment.amount, reason: refund.reason, callbackURL: url
+                    paymentAmount: payment.amount, reason: refund.reason,
+                    callbackURL: counterparties.callbackURL(of: payment.collector, in: tx), giveBack: givers
                 )
-                let channel = try await counterparties.channel(payment.channel, in: tx).channel
                 return .go(
-                    Return(request: request, channel: channel), to: Counterparty(payment.channel), serial: refund.serial
+                    Return(request: request, channel: try await counterparties.channel(of: payment, in: tx)),
+                    to: payment.collector, serial: refund.serial
                 )
             },
             send: { refund, _ in await refund.channel.refund(refund.request).map(PaymentJobs.verdict) },
@@ -186,11 +201,6 @@ struct PaymentJobs: Sendable {
         // Channels answer a repeated refund under its number with the one they have: sending again is safe at once.
         case .absent: .absent(safeAfter: Instant(microseconds: 0))
         }
-    }
-
-    private func callbackBase(_ job: ClaimedJob, _ id: ID<Payment>) async throws -> String {
-        let channel = try await store.withTenant(job.tenantID) { tx in try await tx.payment(id).channel }
-        return try await callbackURL(channel, job.tenantID)
     }
 }
 

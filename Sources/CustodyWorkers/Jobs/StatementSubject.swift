@@ -1,4 +1,5 @@
 import Crypto
+import CustodyConnectors
 import CustodyDomain
 import CustodyStore
 import CustodyWire
@@ -7,7 +8,7 @@ import CustodyWire
 public struct StatementSubject: Hashable, Sendable {
     /// Whose word it is.
     public let source: StatementSource
-    /// `trade` for a channel's bill; a bank file's type.
+    /// A channel's bill, by the name that ``ChannelBill`` has for it; a bank file's type.
     public let form: String
     /// The day it is about.
     public let date: BusinessDate
@@ -28,16 +29,30 @@ public struct StatementSubject: Hashable, Sendable {
         self.init(source: source, form: String(parts[1]), date: date)
     }
 
+    /// The name, as jobs carry it.
+    public var text: String { "\(source.rawValue)/\(form)/\(date.iso)" }
+
     /// Reads a file to its end and finds it consistent, before anything of it is kept.
     ///
     /// - Throws: A defect of the file, one that is about something else included.
     public func verified(_ file: StatementFile, ok: [UInt8]? = nil) throws(StatementDefect) -> VerifiedStatement {
         let statement = try VerifiedStatement(verifying: file, from: source, ok: ok)
-        guard statement.summary.series == form else {
-            throw StatementDefect("of the form \(statement.summary.form), not \(form)", file: file.name, line: 1)
-        }
+        try accept(statement)
         return statement
     }
+
+    /// Refuses a statement of another form.
+    public func accept(_ statement: VerifiedStatement) throws(StatementDefect) {
+        // The sub-merchants' bill is written like the platform's own.
+        let wanted = form == ChannelBill.subMerchantFundFlow.rawValue ? ChannelBill.fundFlow.rawValue : form
+        guard statement.summary.series == wanted else {
+            throw StatementDefect(
+                "of the form \(statement.summary.form), not \(wanted)", file: statement.file.name, line: 1)
+        }
+    }
+
+    /// From when on it is overdue: at noon of the day after (T+1), when every source has long promised it.
+    var dueAt: Instant { date.advanced(by: 1).start + .seconds(12 * 3600) }
 }
 
 extension TenantTransaction {
@@ -69,25 +84,29 @@ extension TenantTransaction {
             throw StatementDefect("the file changed while it was read", file: statement.file.name)
         }
         guard stored.isNew else { return stored }
-        try await enqueueMatching(of: stored.statement.id, subject)
+        try await enqueueMatching(of: stored.statement, subject)
         return stored
     }
 
-    private func enqueueMatching(of statement: ID<Statement>, _ subject: StatementSubject) async throws {
+    private func enqueueMatching(of statement: StatementRecord, _ subject: StatementSubject) async throws {
         switch (subject.source, subject.form) {
         case (.weChatPay, "trade"): try await enqueue(JobRequest(.reconcile, "wechat_pay/\(subject.date.iso)"))
         case (.alipay, "trade"): try await enqueue(JobRequest(.reconcile, "alipay/\(subject.date.iso)"))
-        case (.bank, "PAY"):
-            let linked = try await linkedCounterparties()
-            for channel in ChannelKind.allCases where linked.contains(Counterparty(channel)) {
+        case (.bank, "PAY"), (.bank, "CHK"):
+            for channel in try await payableChannels() {
                 try await enqueue(JobRequest(.reconcile, "\(channel.rawValue)/\(subject.date.iso)"))
             }
         case (.bank, "WRT"):
             // Returned withdrawals that no notification told us of.
-            for serial in try await references(in: statement, of: .withdrawalReturn) {
+            for serial in try await references(in: statement.id, of: .withdrawalReturn) {
                 guard let instruction = try await instruction(serial: serial, at: .bank) else { continue }
                 try await hasten(JobRequest(.watchWithdrawal, ID<Withdrawal>(instruction.subject)))
             }
+        case (.weChatPay, _) where statement.revision > 1:
+            // Another file about a day that was matched: the day is looked at again.
+            try await hasten(JobRequest(.reconcile, "wechat_pay/\(subject.date.iso)"))
+        case (.alipay, _) where statement.revision > 1:
+            try await hasten(JobRequest(.reconcile, "alipay/\(subject.date.iso)"))
         default: break
         }
     }

@@ -20,6 +20,15 @@ struct SubMerchantJobs: Sendable {
         let record: BankAccountRecord
         let subAccount: String
         let access: Counterparties.CustodianAccess
+
+        var binding: AccountBinding {
+            var binding = AccountBinding(
+                subAccount: subAccount, isCorporate: record.isCorporate, accountNumber: record.details.accountNumber,
+                accountName: record.details.accountName, bankName: record.bankName, mobile: record.details.mobile,
+                verification: access.takesProofs ? AccountBinding.Verification(record.verification) : .none)
+            binding.areaCode = record.details.areaCode
+            return binding
+        }
     }
 
     /// Sends the opening to the custodian; its review is then followed by ``poll(_:_:)``.
@@ -112,28 +121,43 @@ struct SubMerchantJobs: Sendable {
                     number: subject.number, reason: "closed by the platform", serial: instruction.serial
                 ).map(Verdict.init)
             },
-            asking: .question { subject, instruction in await subject.access.ask(.closeSubMerchant, instruction) },
+            asking: .question { subject, instruction in
+                await subject.access.ask(
+                    .closeSubMerchant, instruction, about: InstructionSubject(number: subject.number))
+            },
             succeeded: { tx, _, _ in try await tx.noteReview(of: id, .closed) },
             failed: { tx, _, _ in try await tx.noteReview(of: id, .active) }
         )
         return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
-    /// Sends a settlement account to the custodian, which then verifies it.
+    /// Sends a settlement account to the custodian, which then verifies it: by a proof that the platform hands in, or by
+    /// itself, which is asked about until it ends.
     func bind(_ job: ClaimedJob, _ id: ID<BankAccount>) async throws -> JobEnd {
-        // Sending again under the same number is answered with the binding as it is, so asking is the same call.
-        let call: (AccountSubject, InstructionRecord) async -> Reply<Verdict> = { subject, instruction in
-            let account = subject.record
-            let binding = AccountBinding(
-                subAccount: subject.subAccount, isCorporate: account.isCorporate,
-                accountNumber: account.details.accountNumber, accountName: account.details.accountName,
-                bankName: account.bankName, mobile: account.details.mobile,
-                verification: account.verification == .smallAmount ? .smallAmount : .smsCode
-            )
-            let reply = await subject.access.custodian.bindAccount(binding, serial: instruction.serial)
-            return reply.map { noted($0, id) }
-        }
-        return try await followBinding(job, id, in: .submitted, call)
+        let operation = Instructor.Operation<AccountSubject>(
+            deadline: .seconds(86_400),
+            plan: { tx in try await accountPlan(id, in: .submitted, tx) },
+            send: { subject, instruction in
+                let reply = await subject.access.custodian.bindAccount(subject.binding, serial: instruction.serial)
+                return reply.map { binding in
+                    guard !subject.access.takesProofs, case .toVerify = binding.state else { return noted(binding, id) }
+                    return .processing(finishBy: nil, number: binding.bindingNumber)
+                }
+            },
+            asking: .question { subject, instruction in
+                // Where a proof is awaited, sending again is answered with the binding as it is.
+                guard !subject.access.takesProofs else { return nil }
+                return await subject.access.ask(
+                    .bindAccount, instruction,
+                    about: InstructionSubject(number: instruction.bankNumber ?? "", account: subject.subAccount))
+            },
+            succeeded: { tx, _, verdict in
+                guard case .succeeded(let number, _) = verdict else { return }
+                try await tx.noteBinding(id, .bound, bindingNumber: number)
+            },
+            failed: { tx, _, refusal in try await noteFailure(of: id, refusal, tx) }
+        )
+        return try await Instructor(store: store).run(job, on: id.uuid, operation)
     }
 
     /// Hands in what only the account's holder can know.
@@ -148,21 +172,17 @@ struct SubMerchantJobs: Sendable {
             )
             return reply.map { noted($0, id) }
         }
-        return try await followBinding(job, id, in: .verifying, call)
-    }
-
-    private func followBinding(
-        _ job: ClaimedJob, _ id: ID<BankAccount>, in state: BankAccountState,
-        _ call: @escaping (AccountSubject, InstructionRecord) async -> Reply<Verdict>
-    ) async throws -> JobEnd {
         let operation = Instructor.Operation<AccountSubject>(
             deadline: .seconds(86_400),
-            plan: { tx in try await accountPlan(id, in: state, tx) },
+            plan: { tx in try await accountPlan(id, in: .verifying, tx) },
             send: call, asking: .sendingAgain, succeeded: { _, _, _ in },
-            failed: { tx, _, refusal in try await tx.noteBinding(id, .failed, failure: (refusal.code, refusal.message))
-            }
+            failed: { tx, _, refusal in try await noteFailure(of: id, refusal, tx) }
         )
         return try await Instructor(store: store).run(job, on: id.uuid, operation)
+    }
+
+    private func noteFailure(of id: ID<BankAccount>, _ refusal: Refusal, _ tx: TenantTransaction) async throws {
+        try await tx.noteBinding(id, .failed, failure: (refusal.code, refusal.message))
     }
 
     private func accountPlan(
@@ -211,6 +231,15 @@ extension SubMerchantOpening.Kind {
     }
 }
 
+extension AccountBinding.Verification {
+    init(_ verification: AccountVerification) {
+        switch verification {
+        case .smallAmount: self = .smallAmount
+        case .smsCode: self = .smsCode
+        }
+    }
+}
+
 extension AccountProof {
     init(_ details: AccountProofDetails) {
         if let amount = details.amountFen, let number = details.instructionNumber {
@@ -218,13 +247,5 @@ extension AccountProof {
         } else {
             self = .smsCode(details.smsCode ?? "")
         }
-    }
-}
-
-extension Counterparties.CustodianAccess {
-    /// Asks what became of an instruction.
-    func ask(_ operation: CustodianOperation, _ instruction: InstructionRecord) async -> Reply<Verdict> {
-        let sentOn = BusinessDate(of: instruction.sentAt ?? instruction.dueAt)
-        return await custodian.query(operation, serial: instruction.serial, sentOn: sentOn).map(Verdict.init)
     }
 }

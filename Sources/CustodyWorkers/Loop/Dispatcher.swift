@@ -8,6 +8,7 @@ struct Dispatcher: Sendable {
     let payments: PaymentJobs
     let callbacks: CallbackJobs
     let days: DayJobs
+    let statements: StatementJobs
     let certificates: CertificateJobs
     let store: Store
 
@@ -35,7 +36,7 @@ struct Dispatcher: Sendable {
             try await days.open(job, date)
         case .fetchStatement:
             guard let subject = StatementSubject(request.subject) else { return try await refuse(job) }
-            try await days.fetch(job, subject)
+            try await statements.fetch(job, subject)
         case .reconcile:
             let parts = request.subject.split(separator: "/")
             guard parts.count == 2, let channel = ChannelKind(rawValue: String(parts[0])),

@@ -1,5 +1,7 @@
 import CustodyDomain
 import CustodyStore
+import CustodyWire
+import Foundation
 import Logging
 import ServiceLifecycle
 
@@ -20,8 +22,8 @@ public struct Worker: Service {
         public var lease = Duration.seconds(30)
         /// How often tables are polled when nothing wakes it.
         public var pollInterval = Duration.milliseconds(250)
-        /// Where channels call back: `<base>/<channel>/<token>`.
-        public var callbackBaseURL = "http://127.0.0.1:8080/callbacks"
+        /// Where fetched files lie while they are read.
+        public var spool = Spool(directory: "\(NSTemporaryDirectory())/custody-spool-\(getuid())")
 
         /// The defaults.
         public init() {}
@@ -47,17 +49,13 @@ public struct Worker: Service {
         store: Store, signals: @escaping @Sendable () -> AsyncStream<JobSignal>, counterparties: Counterparties,
         configuration: Configuration, logger: Logger
     ) {
-        let base = configuration.callbackBaseURL
-        let tokens = CallbackTokens(store: store)
         let dispatcher = Dispatcher(
             subMerchants: SubMerchantJobs(store: store, counterparties: counterparties),
             orders: OrderJobs(store: store, counterparties: counterparties),
-            payments: PaymentJobs(
-                store: store, counterparties: counterparties,
-                callbackURL: { channel, tenant in "\(base)/\(channel.rawValue)/\(try await tokens.token(of: tenant))" }
-            ),
+            payments: PaymentJobs(store: store, counterparties: counterparties),
             callbacks: CallbackJobs(store: store, counterparties: counterparties),
             days: DayJobs(store: store, counterparties: counterparties),
+            statements: StatementJobs(store: store, counterparties: counterparties, spool: configuration.spool),
             certificates: CertificateJobs(store: store, counterparties: counterparties), store: store
         )
         self.init(

@@ -2,27 +2,28 @@ import CustodyDomain
 import CustodyWire
 
 extension Alipay {
-    /// Fetches the trade bill of a day: a zip, ready on the next day, normally before 09:00.
-    public func tradeBill(of date: BusinessDate) async -> Reply<BillAnswer> { await gateway.bill("trade", of: date) }
+    /// What is fetched of every day; the account's own movements are there when they are asked for.
+    public var bills: [ChannelBill] { [.trade] }
 
-    /// Fetches the account bill (账务账单) of a day: every movement of the collecting account, with its balance.
-    public func accountBill(of date: BusinessDate) async -> Reply<BillAnswer> {
-        await gateway.bill("signcustomer", of: date)
+    /// Fetches a bill of a day: its trades, or every movement of the collecting account (账务账单).
+    public func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        switch bill {
+        case .trade: await gateway.bill("trade", of: date, into: spool)
+        case .fundFlow: await gateway.bill("signcustomer", of: date, into: spool)
+        case .profitSharing, .subMerchantFundFlow:
+            .refused(Refusal(code: Refusal.unsupportedCode, message: "Alipay has no bill of \(bill.rawValue)"))
+        }
     }
 }
 
 extension AlipayGateway {
-    /// Fetches a bill of a day.
+    /// Fetches a bill of a day: a zip, ready on the next day, normally before 09:00.
     ///
     /// The address comes in a signed answer and lives about 30 seconds; the file itself is not signed.
     ///
-    /// - Parameters:
-    ///   - type: `bill_type`.
-    ///   - smid: The one sub-merchant whose trades are wanted, with `trade_zft_merchant` alone.
-    func bill(_ type: String, of date: BusinessDate, smid: String? = nil) async -> Reply<BillAnswer> {
-        let content = JSON.object([
-            .init("bill_type", .string(type)), .init("bill_date", .string(date.iso)), .init("smid", JSON(smid)),
-        ]).omittingNulls
+    /// - Parameter type: `bill_type`.
+    func bill(_ type: String, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        let content: JSON = ["bill_type": .string(type), "bill_date": .string(date.iso)]
         switch await call("alipay.data.dataservice.bill.downloadurl.query", content) {
         case .answered(let node):
             guard let url = node["bill_download_url"]?.string, !url.isEmpty else {
@@ -30,7 +31,7 @@ extension AlipayGateway {
                 guard node["bill_file_code"] != nil else { return .unknown(Doubt(.malformedAnswer, "no address")) }
                 return .answered(.empty)
             }
-            return await download(url, date)
+            return await download(url, date, into: spool)
         case .refused(let refusal):
             switch refusal.code.split(separator: ".").last?.uppercased() {
             case "NO_BILL_DATA": return .answered(.empty)
@@ -41,15 +42,17 @@ extension AlipayGateway {
         }
     }
 
-    private func download(_ url: String, _ date: BusinessDate) async -> Reply<BillAnswer> {
-        do {
-            let answer = try await outbound.call("GET", url, headers: [("User-Agent", "custody")])
-            guard answer.status == 200 else { return .unknown(Doubt(.systemError, "HTTP \(answer.status)")) }
-            // An address that expired answers 200 with a page.
-            guard ZipArchive.isZip(StatementFile(answer.body)) else {
-                return .unknown(Doubt(.malformedAnswer, "no zip file"))
+    private func download(_ url: String, _ date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        do throws(Doubt) {
+            let name = "\(link.sellerID)_\(date.compact).csv.zip"
+            let headers = [("User-Agent", "custody")]
+            switch try await outbound.download(url, headers: headers, into: spool, named: name) {
+            case .answer(let answer): return .unknown(Doubt(.systemError, "HTTP \(answer.status)"))
+            case .file(let file):
+                // An address that expired answers 200 with a page.
+                guard ZipArchive.isZip(file) else { throw Doubt(.malformedAnswer, "\(name): no zip file") }
+                return .answered(.file(file))
             }
-            return .answered(.file(name: "\(link.sellerID)_\(date.compact).csv.zip", bytes: answer.body))
         } catch {
             return .unknown(error)
         }

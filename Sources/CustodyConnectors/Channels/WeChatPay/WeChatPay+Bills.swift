@@ -1,6 +1,7 @@
 import Crypto
 import CustodyDomain
 import CustodyWire
+import NIOPosix
 
 /// The bills of WeChat Pay beside the trade bill.
 public enum WeChatPayBillKind: Hashable, Sendable {
@@ -36,13 +37,29 @@ public enum WeChatPayBillKind: Hashable, Sendable {
 }
 
 extension WeChatPay {
-    /// Fetches the trade bill (交易账单, all rows, gzipped) of a day: asks for its address, then downloads it.
+    /// What a link of its kind gets: profit-sharing bills where payments are split, and an e-commerce platform its
+    /// sub-merchants' accounts.
+    public var bills: [ChannelBill] {
+        guard let partner = link.partner else { return [.trade, .fundFlow] }
+        let shared: [ChannelBill] = partner.sharesProfit ? [.profitSharing] : []
+        return [.trade, .fundFlow] + shared + (partner.kind == .ecommerce ? [.subMerchantFundFlow] : [])
+    }
+
+    /// Fetches a bill of a day, gzipped where it is not sealed: asks for its address, then downloads it.
     ///
     /// The file is given on only when the SHA-1 of its uncompressed bytes is the one in the signed first answer.
-    public func tradeBill(of date: BusinessDate) async -> Reply<BillAnswer> { await bill(.trades, of: date) }
+    public func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        switch bill {
+        case .trade: await fetch(.trades, of: date, into: spool)
+        case .fundFlow: await fetch(.fundFlow(account: "BASIC"), of: date, into: spool)
+        case .profitSharing: await fetch(.profitSharing, of: date, into: spool)
+        case .subMerchantFundFlow:
+            await fetchSubMerchantFundFlow(of: date, subMchid: link.partner?.subMchid, into: spool)
+        }
+    }
 
     /// Fetches a bill of a day, gzipped; a partner's link that names a sub-merchant gets that one's rows alone.
-    public func bill(_ kind: WeChatPayBillKind, of date: BusinessDate) async -> Reply<BillAnswer> {
+    public func fetch(_ kind: WeChatPayBillKind, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
         let outcome = await exchange.call("GET", kind.target(date, link.partner?.subMchid))
         if let known = knownAnswer(outcome) { return known }
         switch outcome {
@@ -53,22 +70,21 @@ extension WeChatPay {
                 let url = answer["download_url"]?.string
             else { return .unknown(Doubt(.malformedAnswer, "no address of a bill")) }
             do throws(Doubt) {
-                let file = try await body(of: url)
-                guard try Self.sha1(unpacking: file) == hash.lowercased() else {
-                    throw Doubt(.malformedAnswer, "the bill's hash is another")
-                }
-                return .answered(.file(name: kind.name(date) + (StatementFile(file).isGzip ? ".gz" : ""), bytes: file))
+                let file = try await file(at: url, into: spool, named: kind.name(date) + ".gz")
+                try await verify(file, sha1: hash)
+                return .answered(.file(file))
             } catch { return .unknown(error) }
         }
     }
 
     /// Fetches the encrypted fund-flow bill of one sub-merchant, or of all of them, decrypted and uncompressed.
     ///
-    /// Its files are joined in their sequence. Each is authenticated by its decryption, and by its hash.
+    /// Its files are joined in their sequence. Each is authenticated by its decryption, for which it must be whole in memory,
+    /// and by its hash.
     ///
     /// - Parameter subMchid: nil for all sub-merchants of an e-commerce platform.
-    public func subMerchantFundFlowBill(
-        of date: BusinessDate, subMchid: String?, account: String = "BASIC"
+    public func fetchSubMerchantFundFlow(
+        of date: BusinessDate, subMchid: String?, account: String = "BASIC", into spool: Spool
     ) async -> Reply<BillAnswer> {
         let day = "bill_date=\(date.iso)&tar_type=GZIP&algorithm=AEAD_AES_256_GCM"
         let target =
@@ -83,41 +99,50 @@ extension WeChatPay {
         case .error(let refusal): return .refused(refusal)
         case .success(let answer):
             do throws(Doubt) {
-                let bytes = try await decryptedFiles(answer)
-                return .answered(.file(name: "wechat_fundflow_\(subMchid ?? "ALL")_\(date.iso).csv", bytes: bytes))
+                let name = "wechat_fundflow_\(subMchid ?? "ALL")_\(date.iso).csv"
+                return .answered(.file(try await openedFiles(answer, into: spool, named: name)))
             } catch { return .unknown(error) }
         }
     }
 
-    private func decryptedFiles(_ answer: JSON) async throws(Doubt) -> [UInt8] {
+    private func openedFiles(_ answer: JSON, into spool: Spool, named name: String) async throws(Doubt) -> StatementFile
+    {
         guard let count = answer["download_bill_count"]?.integer, let list = answer["download_bill_list"]?.array,
             list.count == count, count > 0
         else { throw Doubt(.malformedAnswer, "no addresses of a bill") }
         let ordered = list.sorted {
             ($0["bill_sequence"]?.integer ?? 0) < ($1["bill_sequence"]?.integer ?? 0)
         }
-        var joined: [UInt8] = []
-        for (index, entry) in ordered.enumerated() {
-            guard entry["bill_sequence"]?.integer == Int64(index + 1), let url = entry["download_url"]?.string,
-                let sealedKey = entry["encrypt_key"]?.string, let nonce = entry["nonce"]?.string,
-                let hash = entry["hash_value"]?.string
-            else { throw Doubt(.malformedAnswer, "an address of a bill that cannot be read") }
-            guard
-                let key = try? WeChatPaySensitiveField.decrypted(
-                    sealedKey, privateKeyPEM: link.merchantPrivateKeyPEM),
-                let cipher = try? WeChatPayCipher(fileKey: key)
-            else { throw Doubt(.badSignature, "the bill's key does not decrypt") }
-            let sealed = try await body(of: url)
-            guard let opened = try? cipher.open(sealed, nonce: nonce, associatedData: "") else {
-                throw Doubt(.badSignature, "the bill does not decrypt")
+        do {
+            let joined = try spool.file(named: name)
+            for (index, entry) in ordered.enumerated() {
+                guard entry["bill_sequence"]?.integer == Int64(index + 1), let url = entry["download_url"]?.string,
+                    let sealedKey = entry["encrypt_key"]?.string, let nonce = entry["nonce"]?.string,
+                    let hash = entry["hash_value"]?.string
+                else { throw Doubt(.malformedAnswer, "an address of a bill that cannot be read") }
+                guard
+                    let key = try? WeChatPaySensitiveField.decrypted(
+                        sealedKey, privateKeyPEM: link.merchantPrivateKeyPEM),
+                    let cipher = try? WeChatPayCipher(fileKey: key)
+                else { throw Doubt(.badSignature, "the bill's key does not decrypt") }
+                let part = Spool(directory: spool.directory, limit: min(spool.limit, Self.sealedLimit))
+                let sealed = try await file(at: url, into: part, named: "\(name).\(index + 1)")
+                guard
+                    let opened = try? cipher.open(
+                        sealed.bytes(at: 0, count: sealed.size), nonce: nonce, associatedData: "")
+                else { throw Doubt(.badSignature, "the bill does not decrypt") }
+                let plain = StatementFile(opened, name: sealed.name)
+                try await verify(plain, sha1: hash)
+                try plain.unpacked { try joined.append($0) }
             }
-            let plain = try unpacked(opened)
-            guard Self.sha1(plain) == hash.lowercased() else {
-                throw Doubt(.malformedAnswer, "the bill's hash is another")
-            }
-            joined += plain
+            return joined.finished()
+        } catch let doubt as Doubt {
+            throw doubt
+        } catch let failure as SpoolFailure {
+            throw Doubt(failure)
+        } catch {
+            throw Doubt(.malformedAnswer, "\(name) does not unpack")
         }
-        return joined
     }
 
     /// An empty day, or a bill that is not made yet.
@@ -127,33 +152,51 @@ extension WeChatPay {
         return refusal.isAny("STATEMENT_CREATING") ? .answered(.notReady) : nil
     }
 
-    private func body(of url: String) async throws(Doubt) -> [UInt8] {
-        let answer = try await exchange.download(url)
-        guard answer.status == 200 else { throw Doubt(.systemError, "bill download: HTTP \(answer.status)") }
-        return answer.body
+    private func file(at url: String, into spool: Spool, named name: String) async throws(Doubt) -> StatementFile {
+        switch try await exchange.download(url, into: spool, named: name) {
+        case .file(let file): return file
+        case .answer(let answer): throw Doubt(.systemError, "bill download: HTTP \(answer.status)")
+        }
     }
 
-    private func unpacked(_ file: [UInt8]) throws(Doubt) -> [UInt8] {
-        var plain: [UInt8] = []
+    /// Holds a file against a hash of its uncompressed bytes, which are never all in memory.
+    ///
+    /// What does not unpack is read as a bill, which says where it breaks.
+    private func verify(_ file: StatementFile, sha1 expected: String) async throws(Doubt) {
+        let found: String?
         do {
-            try StatementFile(file).unpacked { plain.append(contentsOf: $0) }
-        } catch { throw Doubt(.malformedAnswer, "the bill does not unpack") }
-        return plain
+            found = try await NIOThreadPool.singleton.runIfActive { try Self.sha1(unpacking: file) }
+        } catch {
+            throw Doubt(.notSpooled, "stopped while a file was read")
+        }
+        guard let found else {
+            do throws(StatementDefect) {
+                _ = try VerifiedStatement(verifying: file, from: .weChatPay)
+            } catch {
+                throw Doubt(.malformedAnswer, error.sentence)
+            }
+            throw Doubt(.malformedAnswer, "\(file.name ?? "the bill") does not unpack")
+        }
+        guard found == expected.lowercased() else {
+            throw Doubt(.badHash, "\(file.name ?? "the bill"): its SHA-1 is not the one that was announced")
+        }
     }
 
-    /// The SHA-1 of a file's uncompressed bytes, which are never all in memory.
-    private static func sha1(unpacking file: [UInt8]) throws(Doubt) -> String {
+    /// The SHA-1 of a file's uncompressed bytes; nil when it does not unpack.
+    private static func sha1(unpacking file: StatementFile) throws -> String? {
         var sha1 = Insecure.SHA1()
         do {
-            try StatementFile(file).unpacked { sha1.update(bufferPointer: $0) }
-        } catch { throw Doubt(.malformedAnswer, "the bill does not unpack") }
-        return hex(sha1.finalize())
-    }
-
-    private static func sha1(_ bytes: [UInt8]) -> String { hex(Insecure.SHA1.hash(data: bytes)) }
-
-    private static func hex(_ bytes: some Sequence<UInt8>) -> String {
+            try file.unpacked { sha1.update(bufferPointer: $0) }
+        } catch is StatementDefect {
+            throw Doubt(.notSpooled, "a fetched file cannot be read again")
+        } catch {
+            return nil
+        }
         let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return String(
+            decoding: sha1.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
+
+    /// How long a sealed file may be, in bytes as delivered.
+    private static let sealedLimit = 16 << 20
 }

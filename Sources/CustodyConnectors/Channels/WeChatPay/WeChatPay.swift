@@ -43,8 +43,6 @@ public struct WeChatPay: Channel {
     public var usesCertificates: Bool { link.usesCertificates }
 
     /// WeChat's certificates, asked for now unless that was done within the minute; nil when they cannot be had.
-    ///
-    /// For processes that verify callbacks without calling out: what is given here is to be kept for them.
     public func refreshedCertificates() async -> [WeChatPayCertificate]? { await exchange.refreshedCertificates() }
 
     /// Verifies a callback with all keys there are: the configured ones and the downloaded certificates, renewed when it

@@ -67,8 +67,9 @@ struct WeChatPayExchange: Sendable {
     }
 
     /// Downloads a bill by the address as given; signed by us, not by them.
-    func download(_ url: String) async throws(Doubt) -> Outbound.Answer {
-        try await send(url, Request(method: "GET", path: ""))
+    func download(_ url: String, into spool: Spool, named name: String) async throws(Doubt) -> Outbound.Download {
+        let headers = try headers(of: Request(method: "GET", path: ""), to: url)
+        return try await outbound.download(url, headers: headers, into: spool, named: name)
     }
 
     /// The key that sensitive fields are sealed for: WeChat's public key, or the certificate that is valid longest.
@@ -168,6 +169,11 @@ struct WeChatPayExchange: Sendable {
     }
 
     private func send(_ url: String, _ request: Request) async throws(Doubt) -> Outbound.Answer {
+        try await outbound.call(
+            request.method, url, headers: headers(of: request, to: url), body: request.body)
+    }
+
+    private func headers(of request: Request, to url: String) throws(Doubt) -> [(String, String)] {
         guard let target = WeChatPayExchange.target(of: url),
             let authorization = try? signer.authorization(
                 method: request.method, target: target, body: request.signedBody ?? request.body, now: clock(),
@@ -181,7 +187,7 @@ struct WeChatPayExchange: Sendable {
         if let serial = request.sealingSerial ?? link.publicKey?.serial {
             headers.append(("Wechatpay-Serial", serial))
         }
-        return try await outbound.call(request.method, url, headers: headers, body: request.body)
+        return headers
     }
 
     /// Path and query of an absolute URL, as written.

@@ -194,28 +194,16 @@ extension AlipayDirect {
 
 /// The bills of sub-merchants, as files of a custodian.
 extension AlipayDirect {
-    /// One file of a kind and day, once it is there: asking makes it.
-    public func listFiles(
-        _ kind: CustodianFileKind, of date: BusinessDate, serial: String
-    ) async -> Reply<CustodianFiles> {
-        if let refusal: Reply<CustodianFiles> = refusal(of: .listFiles) { return refusal }
-        return await file(kind, of: date, serial: serial).reading { answer throws(Doubt) in
-            switch answer {
-            case .file(let name, let bytes): .files([CustodianFile(name: name, size: bytes.count, digest: nil)])
-            case .empty: .empty
-            case .notReady: .notReady
-            }
-        }
-    }
-
     /// Trades of all sub-merchants (`trade_zft_merchant`), settlements to cards that arrived that day
     /// (`settlementMerge`), or every movement of their accounts, with balances (`zft_acc`).
-    public func file(_ kind: CustodianFileKind, of date: BusinessDate, serial: String) async -> Reply<BillAnswer> {
+    public func file(
+        _ kind: CustodianFileKind, of date: BusinessDate, into spool: Spool, serial: String
+    ) async -> Reply<BillAnswer> {
         if let refusal: Reply<BillAnswer> = refusal(of: .fetchFile) { return refusal }
         switch kind {
-        case .receipts: return await gateway.bill("trade_zft_merchant", of: date)
-        case .withdrawals: return await gateway.bill("settlementMerge", of: date)
-        case .balances: return await gateway.bill("zft_acc", of: date)
+        case .receipts: return await gateway.bill("trade_zft_merchant", of: date, into: spool)
+        case .withdrawals: return await gateway.bill("settlementMerge", of: date, into: spool)
+        case .balances: return await gateway.bill("zft_acc", of: date, into: spool)
         case .refunds, .returns: return unsupported(.fetchFile)
         }
     }

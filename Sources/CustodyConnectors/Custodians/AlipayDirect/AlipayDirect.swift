@@ -132,7 +132,7 @@ extension Capabilities {
             .openSubMerchant, .resubmitSubMerchant, .modifySubMerchant, .querySubMerchant, .closeSubMerchant,
             .uploadMaterial, .bindAccount, .changeAccount, .unbindAccount, .addReceiver, .removeReceiver, .collect,
             .queryCollection, .closeCollection, .refund, .confirmSettlement, .split, .querySplit, .queryOrder,
-            .transfer, .queryBalance, .listFiles, .fetchFile, .query,
+            .transfer, .queryBalance, .fetchFile, .query,
         ],
         collector: .custodian, signer: .platform, splitTimings: [.later], confirmsPartially: true,
         refundSources: [.held, .available], withdrawalSpeeds: [], verifications: [.none], deliveries: [.push, .poll],

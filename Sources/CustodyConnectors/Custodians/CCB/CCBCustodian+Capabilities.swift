@@ -7,6 +7,7 @@ extension Capabilities {
         operations: [
             .collect, .queryCollection, .refund, .confirmSettlement, .querySplit, .querySubMerchant, .query,
         ],
+        repeatable: [.confirmSettlement],
         collector: .custodian, signer: .custodian, splitTimings: [.atOrder, .onConfirmation], confirmsPartially: false,
         refundSources: [.held, .available], withdrawalSpeeds: [.batch], verifications: [.none],
         deliveries: [.push, .poll], fileKinds: [],

@@ -117,12 +117,21 @@ struct CWP1Codec: Sendable {
         guard answer.status < 300 else { throw Doubt(.systemError, String(answer.status)) }
     }
 
-    /// The bytes at a path of the bank; nil when nothing is there yet.
-    func download(_ path: String) async throws(Doubt) -> [UInt8]? {
+    /// The bytes at a path of the bank, a few; nil when nothing is there yet.
+    func read(_ path: String) async throws(Doubt) -> [UInt8]? {
         let answer = try await outbound.call("GET", link.baseURL + path, headers: [])
         if answer.status == 404 { return nil }
         guard answer.status == 200 else { throw Doubt(.systemError, String(answer.status)) }
         return answer.body
+    }
+
+    /// The file at a path of the bank; nil when nothing is there yet.
+    func download(_ path: String, into spool: Spool, named name: String) async throws(Doubt) -> StatementFile? {
+        switch try await outbound.download(link.baseURL + path, headers: [], into: spool, named: name) {
+        case .file(let file): return file
+        case .answer(let answer) where answer.status == 404: return nil
+        case .answer(let answer): throw Doubt(.systemError, String(answer.status))
+        }
     }
 
     /// The path of a URL, as it is signed.

@@ -1,5 +1,6 @@
 import CustodyDomain
 import CustodyWire
+import NIOPosix
 
 /// Batches and daily files.
 extension CWP1Custodian {
@@ -79,7 +80,7 @@ extension CWP1Custodian {
 
     /// FILE.APPLY, then the file and its `.ok` by GET: taken only when both are there and agree with each other and the answer.
     public func file(
-        _ kind: CustodianFileKind, of date: BusinessDate, serial: String
+        _ kind: CustodianFileKind, of date: BusinessDate, into spool: Spool, serial: String
     ) async -> Reply<BillAnswer> {
         let applied = await exchange(.fetchFile, serial: serial, body: CWP1Custodian.body(kind, date))
         switch applied {
@@ -88,7 +89,7 @@ extension CWP1Custodian {
         case .answered(let response):
             guard response.returnCode.meaning == .accepted else { return .refused(response.refusal) }
             do throws(Doubt) {
-                return .answered(try await take(response.body))
+                return .answered(try await take(response.body, into: spool))
             } catch {
                 return .unknown(error)
             }
@@ -99,7 +100,7 @@ extension CWP1Custodian {
         ["type": .string(kind.rawValue), "bankDate": .string(date.compact)]
     }
 
-    private func take(_ body: JSON) async throws(Doubt) -> BillAnswer {
+    private func take(_ body: JSON, into spool: Spool) async throws(Doubt) -> BillAnswer {
         let status = try body.text("status")
         if status == "GENERATING" { return .notReady }
         // Several files are issues of the same one: the last replaces the others.
@@ -112,18 +113,29 @@ extension CWP1Custodian {
         guard path.hasPrefix("/"), path.hasSuffix(".txt"), !name.contains("/") else {
             throw Doubt(.malformedAnswer, "path")
         }
-        guard let ok = try await codec.download(String(path.dropLast(4)) + ".ok"),
-            let bytes = try await codec.download(path)
+        guard let ok = try await codec.read(String(path.dropLast(4)) + ".ok"),
+            let file = try await codec.download(path, into: spool, named: name)
         else { return .notReady }
-        guard newest["digest"]?.string == CWP1File.digest(of: bytes) else {
-            throw Doubt(.malformedAnswer, "the file has another digest than the answer said")
-        }
+        try await CWP1Custodian.verify(file, digest: newest["digest"]?.string, ok: ok)
+        return .file(file)
+    }
+
+    /// Reads a file to its end, away from the threads that everything else runs on.
+    private static func verify(_ file: StatementFile, digest: String?, ok: [UInt8]) async throws(Doubt) {
         do {
-            _ = try VerifiedStatement(verifying: StatementFile(bytes, name: name), from: .bank, ok: ok)
+            try await NIOThreadPool.singleton.runIfActive {
+                guard try digest == CWP1File.digest(of: file) else {
+                    throw Doubt(.badHash, "\(file.name ?? "the file"): its digest is not the one that the answer said")
+                }
+                _ = try VerifiedStatement(verifying: file, from: .bank, ok: ok)
+            }
+        } catch let doubt as Doubt {
+            throw doubt
+        } catch let defect as StatementDefect {
+            throw Doubt(.malformedAnswer, defect.sentence)
         } catch {
-            throw Doubt(.malformedAnswer, error.sentence)
+            throw Doubt(.notSpooled, "stopped while a file was read")
         }
-        return .file(name: name, bytes: bytes)
     }
 }
 

@@ -47,7 +47,9 @@ extension WeChatEcommerce {
         let reason = answer["reason"]?.string ?? ""
         let state: CustodianResult.State
         switch answer["status"]?.string {
-        case "INIT", "CREATE_SUCCESS": state = .processing(finishBy: nil)
+        // Recorded, but for want of money not begun: nothing happens until it is sent again, the same.
+        case "INIT": state = .absent(safeAfter: Instant(seconds: 0))
+        case "CREATE_SUCCESS": state = .processing(finishBy: nil)
         case "SUCCESS": state = .succeeded
         case "FAIL", "CLOSE":
             state = .failed(Refusal(code: answer["status"]?.string ?? "FAIL", message: reason))
@@ -92,17 +94,19 @@ extension WeChatEcommerce {
     }
 
     /// Receipts are the trade bill of all sub-merchants; returns are the withdrawals that failed or came back.
-    public func file(_ kind: CustodianFileKind, of date: BusinessDate, serial: String) async -> Reply<BillAnswer> {
+    public func file(
+        _ kind: CustodianFileKind, of date: BusinessDate, into spool: Spool, serial: String
+    ) async -> Reply<BillAnswer> {
         switch kind {
-        case .receipts: await pay.bill(.trades, of: date)
-        case .returns: await pay.bill(.failedWithdrawals, of: date)
+        case .receipts: await pay.fetch(.trades, of: date, into: spool)
+        case .returns: await pay.fetch(.failedWithdrawals, of: date, into: spool)
         case .refunds, .withdrawals, .balances:
             .refused(Refusal(code: Refusal.unsupportedCode, message: "WeChat has no file of \(kind.rawValue)"))
         }
     }
 
     /// Text of at most so many bytes, cut between characters.
-    private static func shortened(_ text: String, to limit: Int) -> String {
+    static func shortened(_ text: String, to limit: Int) -> String {
         var result = ""
         var length = 0
         for character in text {
