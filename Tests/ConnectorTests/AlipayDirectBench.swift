@@ -57,9 +57,7 @@ extension AlipayBench {
     /// A file of the custodian's, read.
     func lines(_ kind: CustodianFileKind, _ day: String, _ direct: AlipayDirect) async throws -> [StatementLine] {
         let date = try #require(BusinessDate(day))
-        guard case .file(let file) = try await direct.file(kind, of: date, serial: "F").answeredValue() else {
-            return []
-        }
+        guard let file = try await direct.file(kind, of: date, serial: "F").answeredValue().file else { return [] }
         return try StatementContent(reading: file, from: .alipay).lines
     }
 }

@@ -76,7 +76,7 @@ import Testing
                 result["relations"]?["receiver_list"]?.array?.first?["account"]?.string == "2088102116770001")
             #expect(value("confirm", "settle_amount") == "60.00")
             #expect(value("receivables", "unsettled_amount") == "40.00")
-            #expect(value("receivables", "on_settle_amount") == "60.00")
+            #expect(value("receivables", "on_settle_amount") == "59.64")
             #expect(value("splittable", "unsettled_amount") == "60.00")
             #expect(value("settle", "settle_no") != nil)
             #expect(value("confirm_rest", "settle_amount") == "40.00")
@@ -88,13 +88,12 @@ import Testing
             }
             #expect(rows("trades").map { $0[1] } == ["D1"])
             #expect(
-                rows("accounts").map { [$0[6], $0[7], $0[8]] } == [
-                    ["0.00", "-10.00", "90.00"], ["100.00", "0.00", "100.00"],
-                ])
-            #expect(rows("platform").map { [$0[7], $0[8], $0[10]] } == [["-0.60", "-0.60", "收费"]])
+                rows("accounts").map { [$0[6], $0[7], $0[8]] }
+                    == [["0.00", "-10.00", "89.40"], ["0.00", "-0.60", "99.40"], ["100.00", "0.00", "100.00"]])
+            #expect(rows("platform").map { [$0[6], $0[8], $0[10]] } == [["50.00", "50.00", "充值"]])
             #expect(
                 rows("settlements").map { [$0[4], $0[5], $0[7]] }
-                    == [["D1", "结算", "50.00"], ["D1", "结算", "40.00"], ["D1", "撤销", "-40.00"]])
+                    == [["D1", "结算", "49.64"], ["D1", "结算", "39.76"], ["D1", "撤销", "-39.76"]])
             #expect(value("empty", "sub_code") == "NO_BILL_DATA")
         }
     }

@@ -27,12 +27,12 @@ import Testing
             let books = try await bench.call(
                 "alipay.trade.settle.receivables.query", ["trade_no": trade, "out_request_no": "Q1"]
             ).node
-            #expect(books["unsettled_amount"]?.string == "30.00" && books["settled_amount"]?.string == "40.00")
+            #expect(books["unsettled_amount"]?.string == "30.00" && books["settled_amount"]?.string == "39.76")
             #expect(try await bench.confirm("C2", trade, whole: 7000).code == "10000")
             #expect(try await bench.confirm("C3", trade, whole: 7000).subCode == "ACQ.TRADE_SETTLE_ERROR")
             try await bench.setClock("2026-10-06T02:00:01+08:00")
             let merchant = try await bench.state()["sub_merchants"]?.array?.first
-            #expect(merchant?["payouts"]?.array?.compactMap { $0["amount_fen"]?.integer } == [7000])
+            #expect(merchant?["payouts"]?.array?.compactMap { $0["amount_fen"]?.integer } == [6958])
             #expect(merchant?["balance_fen"]?.integer == 0 && merchant?["held_fen"]?.integer == 0)
         }
     }
@@ -68,7 +68,7 @@ import Testing
             #expect(try await refund("R2", "60.00", nil).node["fund_change"]?.string == "Y")
             let state = try await bench.state()
             #expect(state["books"]?["balanced"]?.bool == true)
-            #expect(state["books"]?["paid_out_fen"]?.integer == 3000)
+            #expect(state["books"]?["paid_out_fen"]?.integer == 2982)
         }
     }
 
@@ -90,7 +90,7 @@ import Testing
             #expect(try await bench.confirm("C2", trade, whole: 10_000).code == "10000")
             try await bench.setClock("2026-10-06T02:00:01+08:00")
             #expect(try await cancel("C2").subCode == "ACQ.TRADE_SETTLE_ERROR")
-            #expect(try await bench.state()["books"]?["paid_out_fen"]?.integer == 10_000)
+            #expect(try await bench.state()["books"]?["paid_out_fen"]?.integer == 9940)
         }
     }
 
@@ -109,11 +109,11 @@ import Testing
             try await bench.setClock("2026-10-07T02:00:01+08:00")
             #expect(try await payouts() == [])
             try await bench.setClock("2026-10-08T02:00:01+08:00")
-            #expect(try await payouts() == [500])
+            #expect(try await payouts() == [497])
             try await bench.setClock("2026-11-04T11:00:00+08:00")
-            #expect(try await payouts() == [500])
+            #expect(try await payouts() == [497])
             try await bench.setClock("2026-11-05T02:00:01+08:00")
-            #expect(try await payouts() == [500, 10_000])
+            #expect(try await payouts() == [497, 9940])
             #expect(try await bench.state()["books"]?["balanced"]?.bool == true)
         }
     }
@@ -156,10 +156,10 @@ import Testing
             _ = try await bench.paid("P1", fen: 10_000, to: smid, period: nil)
             try await bench.setClock("2026-10-06T02:00:01+08:00")
             let merchant: JSON = ["merchant": .string(Bench.appID), "smid": .string(smid)]
-            #expect(try await bench.control("POST", "/control/returns", merchant)["returned_fen"]?.integer == 10_000)
+            #expect(try await bench.control("POST", "/control/returns", merchant)["returned_fen"]?.integer == 9940)
             try await bench.setClock("2026-10-08T02:00:01+08:00")
             var state = try await bench.state()
-            #expect(state["sub_merchants"]?.array?.first?["pending_fen"]?.integer == 10_000)
+            #expect(state["sub_merchants"]?.array?.first?["pending_fen"]?.integer == 9940)
             #expect(state["books"]?["balanced"]?.bool == true)
             let changed = try await bench.call(
                 "ant.merchant.expand.indirect.zft.settlementmodify",
@@ -175,7 +175,7 @@ import Testing
             let payouts = state["sub_merchants"]?.array?.first?["payouts"]?.array ?? []
             #expect(payouts.map { $0["returned"]?.bool } == [true, false])
             #expect(payouts.last?["target"]?.string == "m1@example.com")
-            #expect(state["books"]?["paid_out_fen"]?.integer == 10_000)
+            #expect(state["books"]?["paid_out_fen"]?.integer == 9940)
         }
     }
 }

@@ -36,7 +36,7 @@ struct AlipayMovement: Sendable {
 }
 
 extension AlipayBookEntry {
-    /// A payment or refund as its accounts see it; the fee is charged to the platform, whoever received the payment.
+    /// A payment or refund as its account sees it; who received the payment bears the fee.
     func movements(sellerID: String) -> [AlipayMovement] {
         let out = kind == .payment ? outTradeNo : outRequestNo
         let main = AlipayMovement(
@@ -47,7 +47,8 @@ extension AlipayBookEntry {
         return [
             main,
             AlipayMovement(
-                sequence: sequence + 1, account: sellerID, kind: kind == .payment ? .fee : .feeBack, amount: -fee,
+                sequence: sequence + 1, account: smid ?? sellerID, kind: kind == .payment ? .fee : .feeBack,
+                amount: -fee,
                 at: finishedAt, date: date, businessNumber: tradeNo, outNumber: out, subject: subject,
                 counterpart: "支付宝"),
         ]
@@ -73,7 +74,7 @@ struct AlipayBooks: Sendable {
     /// What an account holds.
     func balance(of account: String) -> Fen { balances[account] ?? .zero }
 
-    /// What is kept for a sub-merchant's orders: neither split, refunded nor released.
+    /// What is kept for a sub-merchant's orders: neither charged, split, refunded nor released.
     func held(_ smid: String) -> Fen {
         merchant.trades.values.filter { $0.terms?.smid == smid && $0.paidAt != nil }.map(\.held).sum()
     }

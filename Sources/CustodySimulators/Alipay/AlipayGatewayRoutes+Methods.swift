@@ -129,7 +129,7 @@ extension AlipayGatewayRoutes {
             guard trade.terms != nil else { throw .init("ACQ.TRADE_SETTLE_ERROR", "交易结算异常") }
             return .success(
                 .init("unsettled_amount", .string(trade.unconfirmed.yuan)),
-                .init("on_settle_amount", .string(trade.unsettled.yuan)),
+                .init("on_settle_amount", .string(trade.releasable.yuan)),
                 .init("settled_amount", .string(trade.released.yuan)))
         default:
             let (trade, confirmation) = try world.confirm(call.appID, call.content)

@@ -107,8 +107,20 @@ struct AlipayTrade: Sendable {
     /// What can still be split or settled.
     var unsettled: Fen { max(confirmed - (refunded - refundedUnconfirmed) - allocated - released, .zero) }
 
-    /// What is kept for it: neither split, refunded nor released.
-    var held: Fen { amount - refunded - allocated - released }
+    /// What its payee is charged: the payment's fee, less what refunds gave back of it.
+    var fee: Fen {
+        guard terms != nil, paidAt != nil else { return .zero }
+        return AlipayBookEntry.fee(of: amount) - refunds.map { AlipayBookEntry.fee(of: $0.amount) }.sum()
+    }
+
+    /// What is kept for it: neither charged, split, refunded nor released.
+    var held: Fen { amount - fee - refunded - allocated - released }
+
+    /// What must stay for what waits for its confirmation: its own part of the fee is charged with it.
+    static func reserve(_ unconfirmed: Fen) -> Fen { unconfirmed - AlipayBookEntry.fee(of: unconfirmed) }
+
+    /// What the payee can have now, splits aside.
+    var releasable: Fen { max(min(unsettled, held - AlipayTrade.reserve(unconfirmed)), .zero) }
 
     /// Brings it up to date: an unpaid one closes, a paid one finishes, frozen money thaws when its time is over.
     mutating func expire(at now: Instant) {

@@ -100,9 +100,11 @@ extension AlipayWorld {
             refund.confirmNo = number
         }
         // What the receivers give back frees nothing here: it passes through to the buyer.
-        guard rest > trade.unsettled else { return }
+        let back = AlipayBookEntry.fee(of: refund.amount)
+        let available = min(trade.unsettled, trade.held - AlipayTrade.reserve(trade.unconfirmed) + back)
+        guard rest > available else { return }
         // What was released already comes from what the sub-merchant was not yet paid out.
-        let short = rest - trade.unsettled
+        let short = rest - available
         guard let index = merchant.subMerchant(terms.smid), merchant.subMerchants[index].pending >= short else {
             throw Failure("ACQ.SELLER_BALANCE_NOT_ENOUGH", "卖家余额不足")
         }

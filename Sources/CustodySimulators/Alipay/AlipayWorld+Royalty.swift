@@ -154,7 +154,8 @@ extension AlipayWorld {
             return Failure("ACQ.ROYALTY_RECEIVER_INVALID", "收入方不在分账关系内")
         }
         let cap = Fen(trade.amount.value * merchant.royaltyRatio / 100)
-        guard trade.allocated + spent + detail.amount <= cap, spent + detail.amount <= trade.unsettled else {
+        guard trade.allocated + spent + detail.amount <= cap, spent + detail.amount <= min(trade.unsettled, trade.held)
+        else {
             return Failure("ACQ.ALLOC_AMOUNT_VALIDATE_ERROR", "分账金额超过最大可分账金额")
         }
         return nil

@@ -78,7 +78,7 @@ extension AlipayWorld {
             else { throw Failure("ACQ.TRADE_SETTLE_ERROR", "结算确认请求不存在") }
             let confirmation = trade.confirmations[place]
             if confirmation.isCancelled { return (trade, number) }
-            let short = max(confirmation.amount - trade.unsettled, .zero)
+            let short = max(AlipayTrade.reserve(trade.unconfirmed + confirmation.amount) - trade.held, .zero)
             guard trade.refunds.allSatisfy({ $0.confirmNo != number }), trade.released >= short,
                 merchant.subMerchants[index].pending >= short
             else { throw Failure("ACQ.TRADE_SETTLE_ERROR", "资金已结算，不允许撤销") }
@@ -116,7 +116,7 @@ extension AlipayWorld {
             let index = merchant.subMerchant(smid)
         else { return }
         trade.expire(at: now)
-        let amount = trade.unsettled
+        let amount = trade.releasable
         guard amount > .zero, !trade.isFrozen || trade.royaltyFinishedAt != nil else {
             merchant.trades[outTradeNo] = trade
             return

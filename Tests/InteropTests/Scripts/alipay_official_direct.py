@@ -165,6 +165,7 @@ result["confirm_rest"] = call(
 )
 result["cancel"] = call("AlipayTradeSettleConfirmCancel", trade_no=trade, ori_request_no="DC2")
 result["settled"] = call("AlipayTradeQuery", out_trade_no="D1", query_options=["trade_settle_info"])
+control("/control/deposits", {"merchant": setup["app_id"], "amount_fen": 5000})
 clock("2026-10-07T09:30:00+08:00")
 result["trades"] = bill("trade_zft_merchant", "2026-10-05")
 result["accounts"] = bill("zft_acc", "2026-10-05")

@@ -2,12 +2,10 @@ import CustodyDomain
 import CustodyWire
 
 extension Alipay {
-    /// What is fetched of every day.
-    public var bills: [ChannelBill] { [.trade, .fundFlow] }
+    /// What is fetched of every day; the account's own movements are there when they are asked for.
+    public var bills: [ChannelBill] { [.trade] }
 
-    /// Fetches a bill of a day: a zip, ready on the next day, normally before 09:00.
-    ///
-    /// The fund flow is the account bill (账务账单): every movement of the collecting account, with its balance.
+    /// Fetches a bill of a day: its trades, or every movement of the collecting account (账务账单).
     public func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
         switch bill {
         case .trade: await gateway.bill("trade", of: date, into: spool)
@@ -19,19 +17,13 @@ extension Alipay {
 }
 
 extension AlipayGateway {
-    /// Fetches a bill of a day.
+    /// Fetches a bill of a day: a zip, ready on the next day, normally before 09:00.
     ///
     /// The address comes in a signed answer and lives about 30 seconds; the file itself is not signed.
     ///
-    /// - Parameters:
-    ///   - type: `bill_type`.
-    ///   - smid: The one sub-merchant whose trades are wanted, with `trade_zft_merchant` alone.
-    func bill(
-        _ type: String, of date: BusinessDate, smid: String? = nil, into spool: Spool
-    ) async -> Reply<BillAnswer> {
-        let content = JSON.object([
-            .init("bill_type", .string(type)), .init("bill_date", .string(date.iso)), .init("smid", JSON(smid)),
-        ]).omittingNulls
+    /// - Parameter type: `bill_type`.
+    func bill(_ type: String, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        let content: JSON = ["bill_type": .string(type), "bill_date": .string(date.iso)]
         switch await call("alipay.data.dataservice.bill.downloadurl.query", content) {
         case .answered(let node):
             guard let url = node["bill_download_url"]?.string, !url.isEmpty else {
