@@ -1,5 +1,6 @@
 import CustodyDomain
 import CustodySimulators
+import CustodyStore
 import CustodyWire
 import TestSupport
 import Testing

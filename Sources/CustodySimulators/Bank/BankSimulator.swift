@@ -10,7 +10,7 @@ import Synchronization
 /// - any txnCode, not executed: `no_answer`, `silence` (`seconds`), `http_500`, `rate_limited`, `html`, `empty`,
 ///   `system_error`, `reject` (`ret_code`);
 /// - any txnCode, executed: `execute_no_answer`, `execute_silence` (`seconds`), `execute_http_500`,
-///   `execute_system_error`, `bad_signature`, `no_signature`, `stale_time`; `business_failed` (`ret_code`) is recorded;
+///   `execute_system_error`, `unknown_status`, `bad_signature`, `no_signature`, `stale_time`; `business_failed` (`ret_code`) is recorded;
 ///   `execute_late` (`seconds`) drops the connection and executes later; `notify_first` sends what it has to say before
 ///   it answers;
 /// - `WDR.CREATE`: `failed` (ends FAILED), `processing` (never ends), `returned` (`days`);
@@ -20,7 +20,7 @@ import Synchronization
 /// - `FILE.APPLY`, `FILE.GET`, `FILE.OK` (`match.serial` is the type, such as `PAY`): `generating`, `no_file`; `missing`,
 ///   `truncated`, `wrong_digest`, `wrong_total`, `html`;
 /// - `WDR.NOTIFY` and the like: `drop`, `duplicate` (`copies`), `concurrent` (`copies`), `late` (`seconds`),
-///   `out_of_order`, `bad_signature`, `stale_time`.
+///   `out_of_order`, `late_processing` (`seconds`: after the final one, one that says PROCESSING), `bad_signature`, `stale_time`.
 public final class BankSimulator: Simulator {
     /// A market and who may speak for it.
     struct Registration: Sendable {
@@ -240,7 +240,8 @@ public final class BankSimulator: Simulator {
         let body = CWP1Response(
             to: request, bankNumber: answer.bankNumber, bankDate: bankDate ?? BusinessDate(of: now), at: real,
             returnCode: CWP1ReturnCode(spoiled ? "900001" : answer.code), message: spoiled ? "系统繁忙" : answer.message,
-            isDuplicate: answer.isDuplicate, body: answer.body
+            isDuplicate: answer.isDuplicate,
+            body: fault?.fault == "unknown_status" ? answer.body.withStatus("STRANGE") : answer.body
         ).bytes
         let subject = CWP1Subject.response(
             status: 200, partnerID: request.partnerID, txnCode: request.txnCode, number: request.number)
@@ -252,5 +253,12 @@ public final class BankSimulator: Simulator {
         var fields: [(name: String, value: String)] = headers.fields.map { (name: $0.0, value: $0.1) }
         if fault?.fault == "no_signature" { fields = [] }
         return .answer(status: 200, headers: fields + [("content-type", "application/json; charset=utf-8")], body: body)
+    }
+}
+
+extension JSON {
+    /// The same with another status.
+    func withStatus(_ status: String) -> JSON {
+        .object((members ?? []).filter { $0.name != "status" } + [.init("status", .string(status))])
     }
 }
