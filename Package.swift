@@ -104,7 +104,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire", "Postgres",
-                httpClient, logging,
+                crypto, httpClient, logging,
             ],
             path: "Tests/TestSupport",
             swiftSettings: strict
@@ -138,8 +138,8 @@ let package = Package(
         tests(
             "APITests",
             [
-                "CustodyAPI", "CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", "TestSupport", httpClient,
-                lifecycle, logging, nio, nioHTTP1, nioSSL, yams,
+                "CustodyAPI", "CustodyConnectors", "CustodyDomain", "CustodyStore", "CustodyWire", "CustodyWorkers",
+                "Postgres", "TestSupport", httpClient, lifecycle, logging, nio, nioHTTP1, nioSSL, yams,
             ]
         ),
         // These run the built executable: they find it beside themselves.
@@ -147,7 +147,7 @@ let package = Package(
             "EndToEndTests",
             [
                 "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire", "Postgres",
-                "TestSupport", httpClient,
+                "TestSupport", crypto, httpClient,
             ]
         ),
         tests("TidyTests", []),

@@ -47,7 +47,7 @@ public struct SimulatorRequest: Sendable {
     }
 
     /// The query's fields in order, percent-decoded, `+` as a space.
-    public var queryFields: [(name: String, value: String)] { PercentEncoding.formFields(query) }
+    public var queryFields: [URLForm.Field] { (try? URLForm.decode(query.utf8)) ?? [] }
 
     /// The first query field of a name.
     public func queryField(_ name: String) -> String? { queryFields.first { $0.name == name }?.value }

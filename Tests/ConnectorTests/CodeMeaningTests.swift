@@ -27,6 +27,20 @@ import Testing
         #expect(WeChatPayCodes.meaning(code, status: status) == meaning)
     }
 
+    @Test(arguments: [
+        ("INVALID_REQUEST", "订单处理中，请稍后重试", CodeMeaning.refused(.forNow(retryAfter: .seconds(60)))),
+        ("INVALID_REQUEST", "日终余额尚未生成", .refused(.forNow(retryAfter: .seconds(1800)))),
+        ("INVALID_REQUEST", "请求重入时，参数与首次请求时不一致", .refused(.numberTaken)),
+        ("PARAM_ERROR", "微信支付订单号与原请求不一致", .refused(.numberTaken)),
+        ("RESOURCE_ALREADY_EXISTS", "回调地址已存在", .refused(.numberTaken)),
+        ("INVALID_REQUEST", "非分账订单不支持分账", .refused(.final)), ("PARAM_ERROR", "请稍后", .refused(.final)),
+    ])
+    func `WeChat Pay's general codes mean what their messages say`(
+        _ code: String, _ message: String, _ meaning: CodeMeaning
+    ) {
+        #expect(WeChatPayCodes.meaning(code, status: 400, message: message) == meaning)
+    }
+
     static let alipayCodes: [(String, String?, CodeMeaning)] = [
         ("20000", "isp.unknow-error", .unknown(.systemError)), ("10003", nil, .unknown(.systemError)),
         ("40004", "ACQ.SYSTEM_ERROR", .unknown(.systemError)),

@@ -40,14 +40,17 @@ struct WeChatPayWorld: Sendable {
             contentsOf: folder.appending(path: "Fixtures/vectors/keys/\(name)"), encoding: .utf8)
     }
 
+    /// Keys for tests that do not change them: making RSA keys takes longer than most of those.
+    static let sharedIdentity = Result { try WeChatPayIdentity() }
+
     /// Runs a test in a world of its own.
     static func with(
         timeout: Duration = .seconds(5), kind: String = "direct", registering more: [JSON.Member] = [],
-        _ body: @Sendable (WeChatPayWorld) async throws -> Void
+        identity: WeChatPayIdentity? = nil, _ body: @Sendable (WeChatPayWorld) async throws -> Void
     ) async throws {
         let inbox = Inbox()
         let platform = SimulatorServer { request in inbox.take(request) }
-        let simulator = try WeChatPaySimulator(client: .shared)
+        let simulator = try WeChatPaySimulator(client: .shared, identity: identity)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await platform.run() }
             group.addTask { try await simulator.run() }
@@ -190,14 +193,4 @@ func doubt<Value>(_ reply: Reply<Value>) -> Doubt.Reason? {
 func refusalCode<Value>(_ reply: Reply<Value>) -> String? {
     guard case .refused(let refusal) = reply else { return nil }
     return refusal.code
-}
-
-/// Waits until something holds, and fails when it does not within ten seconds.
-func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(10)
-    while ContinuousClock.now < end {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(20))
-    }
-    Issue.record("did not happen: \(what)")
 }

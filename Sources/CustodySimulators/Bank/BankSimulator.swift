@@ -10,7 +10,8 @@ import Synchronization
 /// - any txnCode, not executed: `no_answer`, `silence` (`seconds`), `http_500`, `rate_limited`, `html`, `empty`,
 ///   `system_error`, `reject` (`ret_code`);
 /// - any txnCode, executed: `execute_no_answer`, `execute_silence` (`seconds`), `execute_http_500`,
-///   `execute_system_error`, `unknown_status`, `bad_signature`, `no_signature`, `stale_time`; `business_failed` (`ret_code`) is recorded;
+///   `execute_system_error`, `execute_html`, `execute_empty`, `bad_signature`, `no_signature`, `stale_time`,
+///   `unknown_status`; `business_failed` (`ret_code`) is recorded;
 ///   `execute_late` (`seconds`) drops the connection and executes later; `notify_first` sends what it has to say before
 ///   it answers;
 /// - `WDR.CREATE`: `failed` (ends FAILED), `processing` (never ends), `returned` (`days`);
@@ -229,6 +230,8 @@ public final class BankSimulator: Simulator {
         case "execute_no_answer": return .drop
         case "execute_silence": return .silence(.seconds(fault?.parameters["seconds"]?.integer ?? 30))
         case "execute_http_500": return .answer(status: 500, headers: [], body: [])
+        case "execute_html": return .answer(status: 200, headers: [], body: Array("<html>502</html>".utf8))
+        case "execute_empty": return .answer(status: 200, headers: [], body: [])
         default: break
         }
         let real = realNow
@@ -241,7 +244,7 @@ public final class BankSimulator: Simulator {
             to: request, bankNumber: answer.bankNumber, bankDate: bankDate ?? BusinessDate(of: now), at: real,
             returnCode: CWP1ReturnCode(spoiled ? "900001" : answer.code), message: spoiled ? "系统繁忙" : answer.message,
             isDuplicate: answer.isDuplicate,
-            body: fault?.fault == "unknown_status" ? answer.body.withStatus("STRANGE") : answer.body
+            body: fault?.fault == "unknown_status" ? answer.body.withStatus("SOMETHING_NEW") : answer.body
         ).bytes
         let subject = CWP1Subject.response(
             status: 200, partnerID: request.partnerID, txnCode: request.txnCode, number: request.number)

@@ -3,11 +3,13 @@ import CustodyWire
 
 /// Amounts that make something go wrong by themselves, for merchants registered with `magic_amounts`.
 enum MagicAmounts {
+    private static let payments: [Int64: JSON] = [
+        990_001: ["fault": "system_error", "executed": true], 990_002: ["fault": "rate_limited"],
+        990_003: ["fault": "drop_answer"], 990_004: ["fault": "html"],
+    ]
+
     private static let table: [String: [Int64: JSON]] = [
-        "pay": [
-            990_001: ["fault": "system_error", "executed": true], 990_002: ["fault": "rate_limited"],
-            990_003: ["fault": "drop_answer"], 990_004: ["fault": "html"],
-        ],
+        "pay": payments, "pay_combined": payments,
         "refund": [
             990_014: ["fault": "refuse", "status": 403, "code": "NOT_ENOUGH"],
             990_015: ["fault": "system_error", "executed": true],
@@ -20,6 +22,11 @@ enum MagicAmounts {
             990_021: ["fault": "failed"], 990_022: ["fault": "returned", "after_days": 1],
             990_023: ["fault": "processing"],
         ],
+        "day_end_withdraw_result": [
+            990_021: ["fault": "failed"], 990_022: ["fault": "returned", "after_days": 1],
+            990_023: ["fault": "processing"],
+        ],
+        "subsidise": [990_041: ["fault": "refuse", "status": 403, "code": "NOT_ENOUGH"]],
         "split_result": [990_031: ["fault": "closed", "fail_reason": "ACCOUNT_ABNORMAL"]],
     ]
 
@@ -27,19 +34,5 @@ enum MagicAmounts {
     static func rule(_ operation: String, _ amount: Fen?) -> FaultRule? {
         guard let amount, let json = table[operation]?[amount.value], let members = json.members else { return nil }
         return FaultRule(.object(members + [.init("operation", .string(operation))]))
-    }
-}
-
-/// Counts calls of the second that runs; real time, as limits are.
-struct WeChatPayRateLimiter {
-    private var second: Int64 = 0
-    private var counts: [String: Int] = [:]
-
-    /// Whether one more call fits.
-    mutating func takes(_ key: String, perSecond limit: Int) -> Bool {
-        let now = SimulatorClock.realNow().seconds
-        if now != second { (second, counts) = (now, [:]) }
-        counts[key, default: 0] += 1
-        return counts[key, default: 0] <= limit
     }
 }

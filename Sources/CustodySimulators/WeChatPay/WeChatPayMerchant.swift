@@ -47,6 +47,13 @@ final class WeChatPayMerchant {
         var split = Fen.zero
         var splitCount = 0
         var isUnfrozen = false
+        /// What the platform said it would top up (补差); nil for an order without.
+        var announcedSubsidy: Fen?
+        var isSubsidyCancelled = false
+        var subsidy: WeChatPaySubsidy?
+
+        /// Whether it waits for its top-up, or for that to be taken back; until then nothing is split.
+        var awaitsSubsidy: Bool { announcedSubsidy != nil && subsidy == nil && !isSubsidyCancelled }
 
         /// Its place among the merchant's orders: numbers count per sub-merchant.
         var key: String { WeChatPayMerchant.key(subMchid, outTradeNo) }
@@ -111,6 +118,8 @@ final class WeChatPayMerchant {
         var applymentsMove = false
         var hasMagicAmounts = false
         var mayAdvance = true
+        /// Calls per second that are allowed instead of what is documented, by the calls' names.
+        var rateLimits: [String: Int] = [:]
     }
 
     let mchid: String
@@ -133,19 +142,28 @@ final class WeChatPayMerchant {
     var openCallbacks = 0
     var deliveredCallbacks = 0
     var failedAttempts = 0
+    /// Callbacks that wait until the next one has gone.
+    var overtaken: [WeChatPaySimulator.Message] = []
+    /// Where notices of violations go (商户违规通知回调地址).
+    var violationURL: String?
     var lumps: [Lump] = []
     var scheduledLumps: Set<BusinessDate> = []
     /// Bills as first made: what changes later never changes a bill.
     var bills: [BusinessDate: [WeChatPayTradeBill.Row]] = [:]
 
     var subMerchants: [String: WeChatPaySubMerchant] = [:]
+    /// What came into the accounts otherwise than by orders.
+    var deposited = Fen.zero
     var applyments: [String: WeChatPayApplyment] = [:]
     var settlementChanges: [String: WeChatPaySettlementChange] = [:]
     var cancellations: [String: WeChatPayCancellation] = [:]
     var receivers: Set<String> = []
     var splits: [String: WeChatPaySplit] = [:]
     var splitReturns: [String: WeChatPaySplitReturn] = [:]
+    var subsidyReturns: [String: WeChatPaySubsidyReturn] = [:]
     var withdrawals: [String: WeChatPayWithdrawal] = [:]
+    var dayEndWithdrawals: [String: WeChatPayDayEndWithdrawal] = [:]
+    var closings: [String: WeChatPayClosing] = [:]
     var media: [String: String] = [:]
     /// The money of the merchant itself and of its sub-merchants, by merchant number.
     var accounts: [String: WeChatPayAccount] = [:]

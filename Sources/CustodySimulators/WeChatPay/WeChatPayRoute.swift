@@ -22,6 +22,11 @@ struct WeChatPayFailure: Error {
     static func invalid(_ message: String) -> WeChatPayFailure { .init(400, "INVALID_REQUEST", message) }
     static func absent(_ message: String) -> WeChatPayFailure { .init(404, "RESOURCE_NOT_EXISTS", message) }
     static let conflict = WeChatPayFailure(400, "INVALID_REQUEST", "请求重入时，参数与首次请求时不一致")
+    static func ruleLimit(_ message: String) -> WeChatPayFailure { .init(403, "RULE_LIMIT", message) }
+    /// Each kind of merchant has endpoints of its own.
+    static func wrongKind(_ kind: WeChatPayMerchant.Kind) -> WeChatPayFailure {
+        .init(403, "NO_AUTH", kind == .ecommerce ? "电商商户不允许调用非电商API" : "非电商商户暂不支持调用此API")
+    }
     static func notEnough(_ message: String) -> WeChatPayFailure { .init(403, "NOT_ENOUGH", message) }
 }
 
@@ -45,6 +50,8 @@ struct WeChatPayCall {
     let merchant: WeChatPayMerchant
     /// The merchant's virtual time.
     let now: Instant
+    /// What goes wrong with it, where the call itself must know.
+    let fault: FaultRule?
 
     func body() throws(WeChatPayFailure) -> JSON {
         guard let json, json.members != nil else { throw .parameter("请求体不是JSON") }
@@ -119,19 +126,19 @@ struct WeChatPayRoute: Sendable {
     let template: [String]
     let name: String
     let kinds: Set<WeChatPayMerchant.Kind>
-    /// Calls per second and merchant; nil for no limit.
-    let limit: Int?
+    /// How often it may be made.
+    let limits: [WeChatPayRateLimit]
     let handler: Handler
 
     init(
         _ method: String, _ template: String, _ name: String, for kinds: Set<WeChatPayMerchant.Kind> = anyone,
-        limit: Int? = nil, _ handler: @escaping Handler
+        limits: [WeChatPayRateLimit] = [], _ handler: @escaping Handler
     ) {
         self.method = method
         self.template = template.split(separator: "/").map(String.init)
         self.name = name
         self.kinds = kinds
-        self.limit = limit
+        self.limits = limits
         self.handler = handler
     }
 
@@ -164,16 +171,18 @@ struct WeChatPayRoute: Sendable {
     }
 
     static let all: [WeChatPayRoute] =
-        orders + combined + refunds + profitSharing + funds + applyments + ordinaryApplyments + bills + others
+        orders + combined + refunds + profitSharing + subsidies + funds + dayEndWithdrawals + applyments + settlements
+        + cancellations + closings + ordinaryApplyments + violations + bills + others
 
     /// The number that a request is about, for faults.
-    static func serial(_ parameters: [String: String], _ json: JSON?) -> String? {
+    static func serial(_ parameters: [String: String], _ request: SimulatorRequest) -> String? {
+        let json = request.json
         let names = [
-            "out_refund_no", "out_return_no", "out_order_no", "out_request_no", "out_apply_no",
-            "combine_out_trade_no", "out_trade_no", "business_code",
+            "out_refund_no", "out_return_no", "out_order_no", "out_subsidy_no", "out_request_no", "out_apply_no",
+            "combine_out_trade_no", "out_trade_no", "business_code", "transaction_id",
         ]
         for name in names {
-            if let number = parameters[name] ?? json?[name]?.string { return number }
+            if let number = parameters[name] ?? json?[name]?.string ?? request.queryField(name) { return number }
         }
         return nil
     }
@@ -182,6 +191,9 @@ struct WeChatPayRoute: Sendable {
     static func amount(_ json: JSON?) -> Fen? {
         let amount = json?["amount"]
         if let fen = amount?.integer ?? amount?["refund"]?.integer ?? amount?["total"]?.integer { return Fen(fen) }
+        if let parts = json?["sub_orders"]?.array {
+            return parts.compactMap { $0["amount"]?["total_amount"]?.integer }.map(Fen.init).sum()
+        }
         guard let receivers = json?["receivers"]?.array else { return nil }
         return receivers.compactMap { $0["amount"]?.integer }.map(Fen.init).sum()
     }

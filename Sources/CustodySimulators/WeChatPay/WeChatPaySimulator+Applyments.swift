@@ -2,9 +2,9 @@ import CustodyDomain
 import CustodyWire
 
 extension WeChatPayRoute {
-    /// Applications of sub-merchants (进件), their settlement accounts, and their end.
+    /// Applications of sub-merchants (进件).
     static let applyments: [WeChatPayRoute] = [
-        WeChatPayRoute("POST", "/v3/ecommerce/applyments", "applyment", for: ecommerce, limit: 15) {
+        WeChatPayRoute("POST", "/v3/ecommerce/applyments", "applyment", for: ecommerce, limits: [.perSecond(15)]) {
             simulator, call throws(WeChatPayFailure) in
             .json(try simulator.acceptApplyment(call).acceptance)
         },
@@ -27,39 +27,6 @@ extension WeChatPayRoute {
             "POST", "/v3/ecommerce/applyments/{applyment_id}/revoke", "revoke_applyment", for: ecommerce
         ) { simulator, call throws(WeChatPayFailure) in
             .json(try simulator.revokeApplyment(call).acceptance)
-        },
-        WeChatPayRoute(
-            "POST", "/v3/apply4sub/sub_merchants/{sub_mchid}/modify-settlement", "modify_settlement", for: partners
-        ) { simulator, call throws(WeChatPayFailure) in
-            .json(["application_no": .string(try simulator.changeSettlement(call).applicationNo)])
-        },
-        WeChatPayRoute(
-            "GET", "/v3/apply4sub/sub_merchants/{sub_mchid}/application/{application_no}", "query_modification",
-            for: partners
-        ) { simulator, call throws(WeChatPayFailure) in
-            let change = call.merchant.settlementChanges[call.parameter("application_no")]
-            guard let change, change.subMchid == call.parameter("sub_mchid") else { throw .absent("申请单不存在") }
-            return .json(change.json)
-        },
-        WeChatPayRoute("GET", "/v3/apply4sub/sub_merchants/{sub_mchid}/settlement", "settlement", for: partners) {
-            simulator, call throws(WeChatPayFailure) in
-            guard let settlement = try call.subMerchant(call.parameter("sub_mchid")).settlement else {
-                throw .absent("结算账户不存在")
-            }
-            return .json(settlement.json)
-        },
-        WeChatPayRoute("POST", "/v3/ecommerce/account/cancel-applications", "cancel_account", for: ecommerce) {
-            simulator, call throws(WeChatPayFailure) in
-            .json(try simulator.acceptCancellation(call).json)
-        },
-        WeChatPayRoute(
-            "GET", "/v3/ecommerce/account/cancel-applications/out-apply-no/{out_apply_no}", "query_cancellation",
-            for: ecommerce
-        ) { simulator, call throws(WeChatPayFailure) in
-            guard let cancellation = call.merchant.cancellations[call.parameter("out_apply_no")] else {
-                throw .absent("注销申请单不存在")
-            }
-            return .json(cancellation.json)
         },
     ]
 }
@@ -103,7 +70,7 @@ extension WeChatPaySimulator {
             ?? WeChatPayApplyment(
                 outRequestNo: outRequestNo,
                 applymentID: 2_000_002_124_775_691 + Int64(merchant.applyments.count), request: body,
-                name: "", createdAt: call.now)
+                name: "", createdAt: call.now, since: call.now)
         applyment.request = body
         applyment.name = license?["merchant_name"]?.string ?? shortName
         applyment.state = "CHECKING"
@@ -138,11 +105,33 @@ extension WeChatPaySimulator {
     func planApplyment(_ merchant: WeChatPayMerchant, _ outRequestNo: String, at now: Instant) {
         guard let applyment = merchant.applyments[outRequestNo], !["FINISH", "CANCELED"].contains(applyment.state)
         else { return }
-        guard merchant.registration.applymentsMove else { return }
         let (mchid, round, state) = (merchant.mchid, applyment.round, applyment.state)
+        if let days = Self.patience[state] {
+            clock.schedule(mchid, at: now + .seconds(days * 86_400)) { [self] at in
+                await expireApplyment(mchid, outRequestNo, round, state, at)
+            }
+        }
+        guard merchant.registration.applymentsMove else { return }
         clock.schedule(mchid, at: now + .seconds(60)) { [self] at in
             await advanceApplyment(mchid, outRequestNo, round, state, at)
         }
+    }
+
+    /// How many days an application waits for somebody: for the account's verification, and for the signature.
+    private static let patience: [String: Int64] = ["ACCOUNT_NEED_VERIFY": 10, "NEED_SIGN": 30]
+
+    /// Nobody came: an account that was not verified is refused, what was not signed is void.
+    private func expireApplyment(
+        _ mchid: String, _ outRequestNo: String, _ round: Int, _ state: String, _ at: Instant
+    ) {
+        guard let merchant = merchants[mchid], let applyment = merchant.applyments[outRequestNo],
+            applyment.round == round, applyment.state == state
+        else { return }
+        let isUnsigned = state == "NEED_SIGN"
+        let detail: JSON = ["param_name": "account_info", "reject_reason": "账户验证超时"]
+        _ = moveApplyment(
+            merchant, outRequestNo, to: isUnsigned ? "CANCELED" : "REJECTED", detail: isUnsigned ? [] : [detail],
+            subMchid: nil, at)
     }
 
     private func advanceApplyment(
@@ -175,6 +164,7 @@ extension WeChatPaySimulator {
             WeChatPayApplyment.transitions[applyment.state]?.contains(state) == true
         else { return false }
         applyment.state = state
+        applyment.since = at
         applyment.auditDetail = detail
         if state == "NEED_SIGN" || state == "FINISH" {
             let number = applyment.subMchid ?? subMchid ?? String(1_900_010_000 + applyment.applymentID % 100_000)
@@ -210,82 +200,6 @@ extension WeChatPaySimulator {
         else { throw .invalid("申请单当前状态不可撤销") }
         return applyment
     }
-
-    /// Takes a change of the settlement account: at most five a day.
-    func changeSettlement(_ call: WeChatPayCall) throws(WeChatPayFailure) -> WeChatPaySettlementChange {
-        let (body, merchant) = (try call.body(), call.merchant)
-        let sub = try call.subMerchant(call.parameter("sub_mchid"))
-        guard let type = body["account_type"]?.string, ["ACCOUNT_TYPE_BUSINESS", "ACCOUNT_TYPE_PRIVATE"].contains(type)
-        else { throw .parameter("account_type无效") }
-        let today = merchant.settlementChanges.values.filter {
-            $0.subMchid == sub.subMchid && BusinessDate(of: $0.createdAt) == BusinessDate(of: call.now)
-        }
-        guard today.count < 5 else { throw WeChatPayFailure(403, "RULE_LIMIT", "每日修改结算账户次数超限") }
-        guard !today.contains(where: { $0.result == "AUDITING" }) else { throw .invalid("存在审核中的修改申请单") }
-        let change = WeChatPaySettlementChange(
-            applicationNo: freshNumber("1023", at: call.now, digits: 24), subMchid: sub.subMchid,
-            settlement: .init(
-                accountType: type, bank: try call.text("account_bank", 1...128),
-                accountNumber: try opened(call, body["account_number"], "account_number")),
-            accountName: body["account_name"] == nil
-                ? sub.name : try opened(call, body["account_name"], "account_name"),
-            createdAt: call.now)
-        merchant.settlementChanges[change.applicationNo] = change
-        let (mchid, number) = (merchant.mchid, change.applicationNo)
-        clock.schedule(mchid, at: call.now + .seconds(60)) { [self] at in
-            await finishSettlementChange(mchid, number, at)
-        }
-        return change
-    }
-
-    private func finishSettlementChange(_ mchid: String, _ number: String, _ at: Instant) {
-        guard let merchant = merchants[mchid], var change = merchant.settlementChanges[number] else { return }
-        switch outcome("settlement_result", merchant, serial: number, amount: .zero)?.fault {
-        case "processing": return
-        case "failed":
-            change.result = "AUDIT_FAIL"
-            change.failReason = "开户名称与商户主体不一致"
-        default:
-            change.result = "AUDIT_SUCCESS"
-            merchant.subMerchants[change.subMchid]?.settlement = change.settlement
-        }
-        change.finishedAt = at
-        merchant.settlementChanges[number] = change
-    }
-
-    /// Takes an application to close a sub-merchant; with money left it is refused a minute later.
-    func acceptCancellation(_ call: WeChatPayCall) throws(WeChatPayFailure) -> WeChatPayCancellation {
-        let (body, merchant) = (try call.body(), call.merchant)
-        let number = try call.number("out_apply_no", 1...64)
-        if let known = merchant.cancellations[number] {
-            guard known.request == body.sorted else { throw .conflict }
-            return known
-        }
-        let sub = try call.subMerchant(body["sub_mchid"]?.string)
-        guard !sub.isClosed else { throw .invalid("二级商户已注销") }
-        let cancellation = WeChatPayCancellation(
-            outApplyNo: number, subMchid: sub.subMchid, request: body.sorted, updatedAt: call.now)
-        merchant.cancellations[number] = cancellation
-        let mchid = merchant.mchid
-        clock.schedule(mchid, at: call.now + .seconds(60)) { [self] at in
-            await finishCancellation(mchid, number, at)
-        }
-        return cancellation
-    }
-
-    private func finishCancellation(_ mchid: String, _ number: String, _ at: Instant) {
-        guard let merchant = merchants[mchid], var cancellation = merchant.cancellations[number] else { return }
-        let account = merchant.accounts[cancellation.subMchid]
-        if account == nil || (account?.available == .zero && account?.held == .zero) {
-            cancellation.state = "CANCEL_SUCCESS"
-            merchant.subMerchants[cancellation.subMchid]?.isClosed = true
-        } else {
-            cancellation.state = "REJECTED"
-            cancellation.rejectReason = "商户账户余额不为0"
-        }
-        cancellation.updatedAt = at
-        merchant.cancellations[number] = cancellation
-    }
 }
 
 extension WeChatPayApplyment {
@@ -318,7 +232,7 @@ extension WeChatPayApplyment {
                 "pay_amount": JSON(124), "destination_account_number": "7222223333322332",
                 "destination_account_name": "财付通支付科技有限公司", "destination_account_bank": "招商银行威盛大厦支行",
                 "city": "深圳", "remark": "入驻账户验证",
-                "deadline": .string((createdAt + .seconds(10 * 86_400)).shanghaiWallClock),
+                "deadline": .string((since + .seconds(10 * 86_400)).shanghaiWallClock),
             ]
             members += [
                 .init("account_validation", validation.omittingNulls),
@@ -328,43 +242,5 @@ extension WeChatPayApplyment {
             ]
         }
         return .object(members)
-    }
-}
-
-extension WeChatPaySubMerchant.Settlement {
-    /// The account as a query shows it: masked.
-    var json: JSON {
-        let json: JSON = [
-            "account_type": .string(accountType), "account_bank": .string(bank),
-            "account_number": .string(
-                String(repeating: "*", count: max(0, accountNumber.count - 4)) + accountNumber.suffix(4)),
-            "verify_result": .string(verifyResult), "verify_fail_reason": JSON(failReason),
-        ]
-        return json.omittingNulls
-    }
-}
-
-extension WeChatPaySettlementChange {
-    /// The application as a query shows it: masked.
-    var json: JSON {
-        var members = (settlement.json.members ?? []).filter { !$0.name.hasPrefix("verify") }
-        members += [
-            .init("account_name", .string(String(accountName.prefix(1)) + "*")),
-            .init("verify_result", .string(result)),
-        ]
-        if let failReason { members.append(.init("verify_fail_reason", .string(failReason))) }
-        if let finishedAt { members.append(.init("verify_finish_time", .string(finishedAt.rfc3339Shanghai))) }
-        return .object(members)
-    }
-}
-
-extension WeChatPayCancellation {
-    /// The application as the API shows it.
-    var json: JSON {
-        let json: JSON = [
-            "out_apply_no": .string(outApplyNo), "sub_mchid": .string(subMchid), "cancel_state": .string(state),
-            "reject_reason": JSON(rejectReason), "update_time": .string(updatedAt.rfc3339Shanghai),
-        ]
-        return json.omittingNulls
     }
 }

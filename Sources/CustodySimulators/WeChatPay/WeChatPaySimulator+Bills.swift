@@ -9,7 +9,7 @@ extension WeChatPayRoute {
         WeChatPayRoute("GET", "/v3/bill/tradebill", "bill") { simulator, call throws(WeChatPayFailure) in
             .json(try simulator.tradeBill(call))
         },
-        WeChatPayRoute("GET", "/v3/bill/fundflowbill", "fund_flow_bill", limit: 3) {
+        WeChatPayRoute("GET", "/v3/bill/fundflowbill", "fund_flow_bill", limits: [.perSecond(3)]) {
             simulator, call throws(WeChatPayFailure) in
             .json(try simulator.fundFlowBill(call))
         },
@@ -23,11 +23,18 @@ extension WeChatPayRoute {
         WeChatPayRoute("GET", "/v3/bill/sub-merchant-fundflowbill", "sealed_bill", for: partners) {
             simulator, call throws(WeChatPayFailure) in
             let sub = try call.subMerchant(call.request.queryField("sub_mchid")).subMchid
-            return .json(try simulator.sealedBill(call, [sub]))
+            let types: Set<String> = ["BASIC", "OPERATION", "FEES", "DEPOSIT"]
+            guard let type = call.request.queryField("account_type"), types.contains(type) else {
+                throw .parameter("account_type无效")
+            }
+            let accounts = type == "BASIC" ? [sub] : []
+            return .json(try simulator.sealedBill(call, of: accounts, namesAccounts: false))
         },
         WeChatPayRoute("GET", "/v3/ecommerce/bill/fundflowbill", "sealed_bill", for: ecommerce) {
             simulator, call throws(WeChatPayFailure) in
-            .json(try simulator.sealedBill(call, call.merchant.subMerchants.keys.sorted()))
+            guard call.request.queryField("account_type") == "ALL" else { throw .parameter("account_type无效") }
+            let accounts = call.merchant.subMerchants.keys.sorted()
+            return .json(try simulator.sealedBill(call, of: accounts, namesAccounts: true))
         },
         WeChatPayRoute("GET", "/v3/billdownload/file", "download") { simulator, call throws(WeChatPayFailure) in
             guard let token = call.request.queryField("token"), let download = simulator.downloads[token],
@@ -53,7 +60,7 @@ extension WeChatPaySimulator {
         return date
     }
 
-    private static let none = WeChatPayFailure(400, "NO_STATEMENT_EXIST", "账单不存在")
+    static let none = WeChatPayFailure(400, "NO_STATEMENT_EXIST", "账单不存在")
 
     func tradeBill(_ call: WeChatPayCall) throws(WeChatPayFailure) -> JSON {
         let (merchant, date) = (call.merchant, try billDate(call))
@@ -148,18 +155,26 @@ extension WeChatPaySimulator {
         return offer(table.bytes, call)
     }
 
-    /// The encrypted fund-flow bill: one file per sub-merchant that had movements, each under a key of its own.
-    func sealedBill(_ call: WeChatPayCall, _ subs: [String]) throws(WeChatPayFailure) -> JSON {
+    /// How long a piece of an encrypted bill is.
+    private static let pieceBytes = 1024
+
+    /// The encrypted fund-flow bill of accounts: one table in pieces, each of them under a key of its own.
+    func sealedBill(
+        _ call: WeChatPayCall, of accounts: [String], namesAccounts: Bool
+    ) throws(WeChatPayFailure) -> JSON {
         let date = try billDate(call)
         guard call.request.queryField("algorithm") == "AEAD_AES_256_GCM" else { throw .parameter("algorithm无效") }
-        guard let type = call.request.queryField("account_type"), ["ALL", "BASIC", "OPERATION", "FEES"].contains(type)
-        else { throw .parameter("account_type无效") }
+        let flows = accounts.map { ($0, call.merchant.accounts[$0]?.flows(of: date) ?? []) }.filter { !$0.1.isEmpty }
+        guard !flows.isEmpty else { throw Self.none }
+        let table =
+            namesAccounts
+            ? WeChatPayBillTable.fundFlow(ofAll: flows)
+            : WeChatPayBillTable.fundFlow(flows[0].1, submitter: flows[0].0)
+        let bill = call.fault?.fault == "wrong_total" ? Self.miscounted(table.bytes) : table.bytes
+        let isPacked = call.request.queryField("tar_type") == "GZIP"
         var entries: [JSON] = []
-        for sub in subs {
-            let flows = call.merchant.accounts[sub]?.flows(of: date) ?? []
-            guard !flows.isEmpty, type == "ALL" || type == "BASIC" else { continue }
-            let plain = WeChatPayBillTable.fundFlow(flows, submitter: sub).bytes
-            let isPacked = call.request.queryField("tar_type") == "GZIP"
+        for start in stride(from: 0, to: bill.count, by: Self.pieceBytes) {
+            let plain = Array(bill[start..<min(start + Self.pieceBytes, bill.count)])
             let fileKey = Array(WeChatPayRequestSigner.freshNonce().utf8)
             let nonce = String(WeChatPayRequestSigner.freshNonce().prefix(16))
             guard
@@ -174,15 +189,23 @@ extension WeChatPaySimulator {
                 "nonce": .string(nonce),
             ])
         }
-        guard !entries.isEmpty else { throw Self.none }
         return ["download_bill_count": JSON(entries.count), "download_bill_list": .array(entries)]
     }
 
     /// Makes a file ready for download, compressed when that was asked for; its hash is over the plain bytes.
-    private func offer(_ plain: [UInt8], _ call: WeChatPayCall) -> JSON {
+    private func offer(_ content: [UInt8], _ call: WeChatPayCall) -> JSON {
+        let plain = call.fault?.fault == "wrong_total" ? Self.miscounted(content) : content
         let isPacked = call.request.queryField("tar_type") == "GZIP"
         let url = address(of: isPacked ? Gzip.compressed(plain) : plain, call) + (isPacked ? "&tartype=gzip" : "")
         return ["hash_type": "SHA1", "hash_value": .string(Self.sha1(plain)), "download_url": .string(url)]
+    }
+
+    /// The same bill, whose last total is a fen too much, or nine too little.
+    private static func miscounted(_ bill: [UInt8]) -> [UInt8] {
+        guard let place = bill.lastIndex(where: { (48...57).contains($0) }) else { return bill }
+        var bill = bill
+        bill[place] = bill[place] == 57 ? 48 : bill[place] + 1
+        return bill
     }
 
     private func address(of bytes: [UInt8], _ call: WeChatPayCall) -> String {

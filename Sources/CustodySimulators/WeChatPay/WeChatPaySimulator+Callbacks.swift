@@ -84,6 +84,28 @@ extension WeChatPaySimulator {
         }
     }
 
+    /// Tells a receiver that a part it got went back, where it wants to know. The receiver that the notice names is
+    /// whoever has the money now.
+    func notifyReturn(_ mchid: String, _ key: String) async {
+        guard let giver = merchants[mchid], let back = giver.splitReturns[key], let split = giver.splits[back.splitKey],
+            let order = giver.orders[split.orderKey], let merchant = merchants[back.returnMchid],
+            let url = merchant.registration.profitSharingURL
+        else { return }
+        let resource: JSON = [
+            order.subMchid == nil ? "mchid" : "sp_mchid": .string(mchid), "sub_mchid": JSON(order.subMchid),
+            "transaction_id": JSON(order.transactionID), "order_id": .string(back.returnNo),
+            "out_order_no": .string(back.outReturnNo),
+            "receiver": [
+                "type": "MERCHANT_ID", "account": .string(order.subMchid ?? mchid), "amount": JSON(back.amount.value),
+                "description": back.request["description"] ?? .null,
+            ],
+            "success_time": JSON(back.finishedAt?.rfc3339Shanghai),
+        ]
+        _ = await notify(
+            merchant, "PROFITSHARING.RETURN", "分账回退", "profitsharing", resource.omittingNulls, url: url,
+            operation: "return_callback", serial: back.outReturnNo, amount: back.amount)
+    }
+
     /// Tells the merchant that a withdrawal moved.
     func notifyWithdrawal(_ merchant: WeChatPayMerchant, _ withdrawal: WeChatPayWithdrawal) async {
         _ = await notify(
@@ -92,7 +114,10 @@ extension WeChatPaySimulator {
             serial: withdrawal.outRequestNo, amount: withdrawal.amount)
     }
 
-    private func notify(
+    /// Seals, signs and sends a notice.
+    ///
+    /// - Returns: `delivered`, `failed`, `withheld` or `none`.
+    func notify(
         _ merchant: WeChatPayMerchant, _ event: String, _ summary: String, _ type: String, _ resource: JSON,
         url: String?, operation: String, serial: String, amount: Fen
     ) async -> String {
@@ -138,7 +163,11 @@ extension WeChatPaySimulator {
 
     private func start(_ message: Message) async -> String {
         merchants[message.mchid]?.openCallbacks += 1
-        return await attempt(message, 0, mayFail: true)
+        let overtaken = merchants[message.mchid]?.overtaken ?? []
+        merchants[message.mchid]?.overtaken = []
+        let outcome = await attempt(message, 0, mayFail: true)
+        for earlier in overtaken { _ = await attempt(earlier, 0, mayFail: false) }
+        return outcome
     }
 
     /// Makes one attempt, and plans the next when it fails.
@@ -154,6 +183,9 @@ extension WeChatPaySimulator {
         case "delay_callback":
             let at = clock.now(of: message.mchid) + .seconds(fault?.parameters["seconds"]?.integer ?? 60)
             clock.schedule(message.mchid, at: at) { [self] _ in _ = await attempt(message, count, mayFail: false) }
+            return "withheld"
+        case "out_of_order":
+            merchants[message.mchid]?.overtaken.append(message)
             return "withheld"
         default: break
         }

@@ -24,8 +24,10 @@ extension WeChatPayRoute {
 }
 
 extension WeChatPaySimulator {
-    /// How many parts a combined order may have.
+    /// How many parts a combined order may have, where sub-merchants are paid.
     static let partLimit = 50
+    /// How many it has where a merchant pays itself: one alone is an ordinary order.
+    static let directParts = 2...10
 
     func placeCombined(_ call: WeChatPayCall, _ method: String) throws(WeChatPayFailure) -> JSON {
         let (body, merchant, now) = (try call.body(), call.merchant, call.now)
@@ -39,8 +41,9 @@ extension WeChatPaySimulator {
         }
         if method == "h5", body["scene_info"]?["payer_client_ip"]?.string == nil { throw .parameter("缺少scene_info") }
         if let known = merchant.combinedOrders[combineNo] { return try repeated(known, body, method, merchant, now) }
-        guard let parts = body["sub_orders"]?.array, (1...Self.partLimit).contains(parts.count) else {
-            throw .parameter("sub_orders数量应为1至\(Self.partLimit)")
+        let counts = merchant.kind == .direct ? Self.directParts : 1...Self.partLimit
+        guard let parts = body["sub_orders"]?.array, counts.contains(parts.count) else {
+            throw .parameter("sub_orders数量应为\(counts.lowerBound)至\(counts.upperBound)")
         }
         let expiresAt = try Self.expiry(body, now)
         let prompt = prompt(method, now)
@@ -80,17 +83,20 @@ extension WeChatPaySimulator {
         guard part["mchid"]?.string == merchant.mchid else { throw .parameter("sub_orders.mchid无效") }
         let sub = part["sub_mchid"] == nil ? nil : try call.subMerchant(part["sub_mchid"]?.string)
         guard sub != nil || merchant.kind != .ecommerce else { throw .parameter("缺少sub_mchid") }
+        guard sub?.isClosed != true else { throw WeChatPayFailure(403, "NO_AUTH", "二级商户已注销") }
         guard let attach = part["attach"]?.string, (1...127).contains(attach.utf8.count),
             let description = part["description"]?.string, (1...127).contains(description.utf8.count),
             part["amount"]?["currency"]?.string == "CNY"
         else { throw .parameter("sub_orders无效") }
-        return WeChatPayMerchant.Order(
+        var order = WeChatPayMerchant.Order(
             outTradeNo: try WeChatPayCall.number(part["out_trade_no"], "out_trade_no", 6...32),
             subMchid: sub?.subMchid, combineNo: combineNo,
             sharesProfit: part["settle_info"]?["profit_sharing"]?.bool ?? false, request: part.sorted, method: method,
             description: description, attach: attach,
             total: try call.amount(part["amount"]?["total_amount"], "total_amount"), notifyURL: nil,
             expiresAt: expiresAt, createdAt: call.now, prompt: prompt)
+        order.announcedSubsidy = try Self.announcedSubsidy(part, call)
+        return order
     }
 
     func combined(_ call: WeChatPayCall) throws(WeChatPayFailure) -> WeChatPayMerchant.CombinedOrder {

@@ -12,7 +12,7 @@ extension WeChatPaySimulator {
         case ("POST", "/control/pay"): return await pay(json)
         case ("POST", "/control/plant"): return plant(json)
         case ("POST", "/control/sub-merchants"), ("POST", "/control/applyments"), ("POST", "/control/withdrawals"),
-            ("POST", "/control/probe"):
+            ("POST", "/control/violations"), ("POST", "/control/probe"):
             guard let merchant = json["merchant"]?.string.flatMap({ merchants[$0] }) else {
                 return .controlError(404, "no such merchant")
             }
@@ -29,6 +29,7 @@ extension WeChatPaySimulator {
         case "sub-merchants": return changeSubMerchant(merchant, json)
         case "applyments": return moveApplyment(merchant, json)
         case "withdrawals": return await moveWithdrawal(merchant, json)
+        case "violations": return await punish(merchant, json)
         default: return await sendProbe(merchant, json)
         }
     }
@@ -61,6 +62,9 @@ extension WeChatPaySimulator {
         registration.applymentsMove = json["applyments_move"]?.bool ?? false
         registration.hasMagicAmounts = json["magic_amounts"]?.bool ?? false
         registration.mayAdvance = json["may_advance"]?.bool ?? true
+        for member in json["rate_limits"]?.members ?? [] {
+            registration.rateLimits[member.name] = member.value.integer.map { Int(clamping: $0) }
+        }
         let merchant = WeChatPayMerchant(mchid: mchid, registration: registration)
         for sub in json["sub_merchants"]?.array ?? [] { _ = changeSubMerchant(merchant, sub) }
         merchants[mchid] = merchant
@@ -100,6 +104,7 @@ extension WeChatPaySimulator {
             ?? WeChatPaySubMerchant(subMchid: number, name: json["name"]?.string ?? "特约商户\(number)")
         if let ratio = json["max_ratio"]?.integer { sub.maxRatio = ratio }
         if let isFrozen = json["frozen"]?.bool { sub.isFrozen = isFrozen }
+        if let count = json["complaints"]?.integer { sub.complaintCount = count }
         if let account = json["account_number"]?.string {
             sub.settlement = .init(
                 accountType: json["account_type"]?.string ?? "ACCOUNT_TYPE_BUSINESS",
@@ -116,6 +121,7 @@ extension WeChatPaySimulator {
             )
             let flow = freshNumber("7000", at: now, digits: 28)
             book(merchant, owner, Fen(money), .available, "充值", "充值", flow, flow, now)
+            merchant.deposited += Fen(money)
         }
         return .json(["sub_mchid": .string(number)])
     }
@@ -229,52 +235,5 @@ extension WeChatPaySimulator {
         default: return .controlError(400, "kind is surplus, late, fee or amount")
         }
         return .json(["out_trade_no": .string(outTradeNo), "transaction_id": JSON(order.transactionID)])
-    }
-
-    private func state(of merchant: WeChatPayMerchant) -> JSON {
-        let orders = merchant.orders.values.sorted { ($0.createdAt, $0.outTradeNo) < ($1.createdAt, $1.outTradeNo) }
-        let refunds = merchant.refunds.values.sorted {
-            ($0.createdAt, $0.outRefundNo) < ($1.createdAt, $1.outRefundNo)
-        }
-        return [
-            "mchid": .string(merchant.mchid), "now": .string(clock.now(of: merchant.mchid).rfc3339),
-            "paid_fen": JSON(orders.filter { $0.paidAt != nil }.map(\.total).sum().value),
-            "refunded_fen": JSON(refunds.filter { $0.status == "SUCCESS" }.map(\.amount).sum().value),
-            "callbacks": [
-                "open": JSON(merchant.openCallbacks), "delivered": JSON(merchant.deliveredCallbacks),
-                "failed_attempts": JSON(merchant.failedAttempts),
-            ],
-            "orders": .array(
-                orders.map {
-                    [
-                        "out_trade_no": .string($0.outTradeNo), "sub_mchid": JSON($0.subMchid),
-                        "state": .string($0.state.rawValue),
-                        "total_fen": JSON($0.total.value), "transaction_id": JSON($0.transactionID),
-                        "paid_at": JSON($0.paidAt?.rfc3339),
-                    ]
-                }),
-            "refunds": .array(
-                refunds.map {
-                    [
-                        "out_refund_no": .string($0.outRefundNo),
-                        "out_trade_no": JSON(merchant.orders[$0.orderKey]?.outTradeNo),
-                        "refund_id": .string($0.refundID), "amount_fen": JSON($0.amount.value),
-                        "status": .string($0.status),
-                    ]
-                }),
-            "accounts": .object(
-                merchant.accounts.sorted { $0.key < $1.key }.map { number, account in
-                    JSON.Member(
-                        number,
-                        ["available_fen": JSON(account.available.value), "held_fen": JSON(account.held.value)])
-                }),
-            "lumps": .array(
-                merchant.lumps.map {
-                    [
-                        "business_date": .string($0.date.iso), "net_fen": JSON($0.net.value),
-                        "item_count": JSON($0.itemCount), "answer_status": JSON($0.answer),
-                    ]
-                }),
-        ]
     }
 }

@@ -22,12 +22,13 @@ extension WeChatPayRoute {
             simulator, call throws(WeChatPayFailure) in
             .json(try simulator.dayEndBalance(call, call.merchant.mchid))
         },
-        WeChatPayRoute("POST", "/v3/ecommerce/fund/withdraw", "withdraw", for: ecommerce) {
+        WeChatPayRoute("POST", "/v3/ecommerce/fund/withdraw", "withdraw", for: ecommerce, limits: [.perSecond(40)]) {
             simulator, call throws(WeChatPayFailure) in
             let sub = try call.subMerchant(try call.body()["sub_mchid"]?.string)
             return .json(try simulator.acceptWithdrawal(call, sub.subMchid, sub).acceptance)
         },
-        WeChatPayRoute("POST", "/v3/merchant/fund/withdraw", "withdraw") { simulator, call throws(WeChatPayFailure) in
+        WeChatPayRoute("POST", "/v3/merchant/fund/withdraw", "withdraw", limits: [.perSecond(40)]) {
+            simulator, call throws(WeChatPayFailure) in
             .json(try simulator.acceptWithdrawal(call, call.merchant.mchid, nil).acceptance)
         },
         WeChatPayRoute(
@@ -83,7 +84,14 @@ extension WeChatPaySimulator {
         ]
     }
 
+    /// What may be withdrawn at once.
+    static let withdrawalLimit = Fen(80_000_000_000)
+    /// How long a number of a withdrawal may be used again.
+    static let withdrawalNumberDays: Int64 = 6
+
     /// Accepts a withdrawal, or gives the same one again. The money leaves the account at once.
+    ///
+    /// One for which there is too little money stays as `INIT`: sent again within six days, it is tried again.
     func acceptWithdrawal(
         _ call: WeChatPayCall, _ mchid: String, _ sub: WeChatPaySubMerchant?
     ) throws(WeChatPayFailure) -> WeChatPayWithdrawal {
@@ -92,23 +100,42 @@ extension WeChatPaySimulator {
         let key = WeChatPayMerchant.key(mchid, outRequestNo)
         if let known = merchant.withdrawals[key] {
             guard known.request == body.sorted else { throw .conflict }
-            return known
+            guard call.now < known.createdAt + .seconds(Self.withdrawalNumberDays * 86_400) else {
+                throw .invalid("当前请求已经超过有效期")
+            }
+            guard known.status == "INIT" else { return known }
+            return try pay(known, key, sub, call)
         }
         let amount = try call.amount(body["amount"], "amount")
+        guard amount <= Self.withdrawalLimit else { throw .parameter("单笔提现金额不能超过8亿元") }
         if body["remark"] != nil { _ = try call.text("remark", 0...56) }
         if body["bank_memo"] != nil { _ = try call.text("bank_memo", 0...32) }
-        if let sub {
-            guard !sub.isClosed, !sub.isFrozen else { throw WeChatPayFailure(403, "NO_AUTH", "商户状态异常，不能提现") }
-            guard sub.settlement == nil || sub.settlement?.verifyResult != "VERIFY_FAIL" else {
-                throw WeChatPayFailure(400, "ACCOUNT_NOT_VERIFIED", "结算银行卡验证失败，不能提现")
-            }
+        if let type = body["account_type"]?.string, !["BASIC", "OPERATION", "FEES"].contains(type) {
+            throw .parameter("account_type无效")
         }
-        guard (merchant.accounts[mchid]?.available ?? .zero) >= amount else { throw .notEnough("可用余额不足") }
         _ = try call.notifyURL()
         let withdrawal = WeChatPayWithdrawal(
             outRequestNo: outRequestNo, withdrawID: freshNumber("1090", at: call.now, digits: 28), mchid: mchid,
             request: body.sorted, amount: amount, createdAt: call.now, updatedAt: call.now)
-        book(merchant, mchid, -amount, .available, "提现", "提现", withdrawal.withdrawID, outRequestNo, call.now)
+        return try pay(withdrawal, key, sub, call)
+    }
+
+    /// Takes the money of a withdrawal out of its account, if it may leave.
+    private func pay(
+        _ withdrawal: WeChatPayWithdrawal, _ key: String, _ sub: WeChatPaySubMerchant?, _ call: WeChatPayCall
+    ) throws(WeChatPayFailure) -> WeChatPayWithdrawal {
+        let merchant = call.merchant
+        try mayWithdraw(sub)
+        merchant.withdrawals[key] = withdrawal
+        let type = withdrawal.request["account_type"]?.string ?? "BASIC"
+        let available = type == "BASIC" ? merchant.accounts[withdrawal.mchid]?.available ?? .zero : .zero
+        guard available >= withdrawal.amount else { throw .notEnough("可用余额不足") }
+        var withdrawal = withdrawal
+        withdrawal.status = "CREATE_SUCCESS"
+        withdrawal.updatedAt = call.now
+        book(
+            merchant, withdrawal.mchid, -withdrawal.amount, .available, "提现", "提现", withdrawal.withdrawID,
+            withdrawal.outRequestNo, call.now)
         merchant.withdrawals[key] = withdrawal
         // The platform's own is only reserved: it is done on the next day.
         let dueAt =
@@ -119,12 +146,29 @@ extension WeChatPaySimulator {
         return withdrawal
     }
 
-    private func finishWithdrawal(_ mchid: String, _ key: String, _ at: Instant) async {
-        guard let merchant = merchants[mchid], let withdrawal = merchant.withdrawals[key] else { return }
+    /// Whether a sub-merchant's money may leave; nil for the platform's own.
+    func mayWithdraw(_ sub: WeChatPaySubMerchant?) throws(WeChatPayFailure) {
+        guard let sub else { return }
+        guard !sub.isClosed, !sub.isFrozen else { throw WeChatPayFailure(403, "NO_AUTH", "商户状态异常，不能提现") }
+        guard sub.settlement?.verifyResult != "VERIFY_FAIL" else {
+            throw WeChatPayFailure(400, "ACCOUNT_NOT_VERIFIED", "结算银行卡验证失败，不能提现")
+        }
+    }
+
+    func finishWithdrawal(_ mchid: String, _ key: String, _ at: Instant) async {
+        guard let merchant = merchants[mchid], let withdrawal = merchant.withdrawals[key],
+            withdrawal.status == "CREATE_SUCCESS"
+        else { return }
         let fault = outcome("withdraw_result", merchant, serial: withdrawal.outRequestNo, amount: withdrawal.amount)
         switch fault?.fault {
         case "processing": return
-        case "failed": await move(merchant, key, to: "FAIL", reason: "户名与账号不符", at)
+        case "delayed":
+            clock.schedule(mchid, at: at + .seconds(fault?.seconds ?? 1800)) { [self] at in
+                await finishWithdrawal(mchid, key, at)
+            }
+        case "failed":
+            let reason = fault?.parameters["reason"]?.string ?? "户名与账号不符"
+            await move(merchant, key, to: "FAIL", reason: reason, at)
         case "closed": await move(merchant, key, to: "CLOSE", reason: "提现单已关闭", at)
         case "returned":
             await move(merchant, key, to: "SUCCESS", reason: nil, at)
@@ -151,17 +195,18 @@ extension WeChatPaySimulator {
         guard var withdrawal = merchant.withdrawals[key] else { return false }
         let next: Set<String> =
             switch withdrawal.status {
-            case "INIT": ["CREATE_SUCCESS", "CLOSE"]
+            case "INIT": ["CLOSE"]
             case "CREATE_SUCCESS": ["SUCCESS", "FAIL", "CLOSE"]
             case "SUCCESS": ["REFUND"]
             default: []
             }
         guard next.contains(status) else { return false }
+        let isPaid = withdrawal.status != "INIT"
         withdrawal.status = status
         withdrawal.reason = reason
         withdrawal.updatedAt = at
         merchant.withdrawals[key] = withdrawal
-        if ["FAIL", "CLOSE", "REFUND"].contains(status) {
+        if isPaid, ["FAIL", "CLOSE", "REFUND"].contains(status) {
             book(
                 merchant, withdrawal.mchid, withdrawal.amount, .available, status == "REFUND" ? "提现退票" : "提现失败",
                 "提现", withdrawal.withdrawID, withdrawal.outRequestNo, at)
@@ -188,8 +233,10 @@ extension WeChatPayWithdrawal {
     /// The withdrawal as a query shows it.
     func json(_ merchant: WeChatPayMerchant) -> JSON {
         let settlement = merchant.subMerchants[mchid]?.settlement
+        // The platform's own names nobody: who asks is who owns it.
+        let isOwn = mchid == merchant.mchid
         let json: JSON = [
-            "sub_mchid": mchid == merchant.mchid ? .null : .string(mchid), "sp_mchid": .string(merchant.mchid),
+            "sub_mchid": isOwn ? .null : .string(mchid), "sp_mchid": isOwn ? .null : .string(merchant.mchid),
             "status": .string(status), "withdraw_id": .string(withdrawID), "out_request_no": .string(outRequestNo),
             "amount": JSON(amount.value), "create_time": .string(createdAt.rfc3339Shanghai),
             "update_time": .string(updatedAt.rfc3339Shanghai), "reason": JSON(reason),
@@ -197,6 +244,7 @@ extension WeChatPayWithdrawal {
             "account_type": request["account_type"] ?? "BASIC",
             "account_number": JSON(settlement.map { String($0.accountNumber.suffix(4)) }),
             "account_bank": JSON(settlement?.bank),
+            "solution": isOwn ? .string(reason == nil ? "" : "请核对银行账户信息后重新发起提现") : .null,
         ]
         return json.omittingNulls
     }

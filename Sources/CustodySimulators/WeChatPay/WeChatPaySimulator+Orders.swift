@@ -89,11 +89,12 @@ extension WeChatPaySimulator {
             }
             return known.prompt
         }
-        let order = WeChatPayMerchant.Order(
+        var order = WeChatPayMerchant.Order(
             outTradeNo: outTradeNo, subMchid: sub?.subMchid,
             sharesProfit: body["settle_info"]?["profit_sharing"]?.bool ?? false, request: body.sorted, method: method,
             description: description, attach: body["attach"]?.string ?? "", total: total, notifyURL: url,
             expiresAt: try Self.expiry(body, now), createdAt: now, prompt: prompt(method, now))
+        order.announcedSubsidy = try Self.announcedSubsidy(body, call)
         merchant.orders[key] = order
         return order.prompt
     }

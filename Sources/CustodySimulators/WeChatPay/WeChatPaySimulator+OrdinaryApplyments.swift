@@ -5,7 +5,7 @@ extension WeChatPayRoute {
     /// Applications at an ordinary service provider (特约商户进件): the same review under other names.
     static let ordinaryApplyments: [WeChatPayRoute] = [
         WeChatPayRoute(
-            "POST", "/v3/applyment4sub/applyment", "applyment", for: [.serviceProvider], limit: 15
+            "POST", "/v3/applyment4sub/applyment", "applyment", for: [.serviceProvider], limits: [.perSecond(15)]
         ) { simulator, call throws(WeChatPayFailure) in
             .json(["applyment_id": JSON(try simulator.acceptOrdinaryApplyment(call).applymentID)])
         },
@@ -43,7 +43,7 @@ extension WeChatPaySimulator {
             merchant.applyments[code]
             ?? WeChatPayApplyment(
                 outRequestNo: code, applymentID: 2_000_002_124_775_691 + Int64(merchant.applyments.count),
-                request: body, name: name, createdAt: call.now)
+                request: body, name: name, createdAt: call.now, since: call.now)
         applyment.request = body
         applyment.state = "CHECKING"
         applyment.round += 1

@@ -2,14 +2,27 @@ import CustodyDomain
 import CustodyWire
 
 extension WeChatPayRoute {
+    /// How often an order's money may be split, for a platform and for each of those whose money it is.
+    private static let ecommerceSplitLimits: [WeChatPayRateLimit] = [
+        .perSecond(2000, code: "FREQUENCY_LIMITED"),
+        .perSecond(300, of: .subMerchant, code: "FREQUENCY_LIMITED"),
+    ]
+    private static let ordinarySplitLimits: [WeChatPayRateLimit] = [
+        .perSecond(300, code: "FREQUENCY_LIMITED"), .perSecond(30, of: .subMerchant, code: "FREQUENCY_LIMITED"),
+    ]
+
     /// Profit sharing (分账): one engine under two sets of names.
     static let profitSharing: [WeChatPayRoute] =
         [
-            WeChatPayRoute("POST", "/v3/ecommerce/profitsharing/orders", "split", for: ecommerce, limit: 300) {
+            WeChatPayRoute(
+                "POST", "/v3/ecommerce/profitsharing/orders", "split", for: ecommerce, limits: ecommerceSplitLimits
+            ) {
                 simulator, call throws(WeChatPayFailure) in
                 .json(try simulator.acceptSplit(call).json(call.merchant))
             },
-            WeChatPayRoute("GET", "/v3/ecommerce/profitsharing/orders", "query_split", for: ecommerce, limit: 500) {
+            WeChatPayRoute(
+                "GET", "/v3/ecommerce/profitsharing/orders", "query_split", for: ecommerce, limits: [.perSecond(500)]
+            ) {
                 simulator, call throws(WeChatPayFailure) in
                 .json(try simulator.split(call, try call.query("out_order_no")).json(call.merchant))
             },
@@ -23,7 +36,8 @@ extension WeChatPayRoute {
                 .json(try simulator.unsplit(call))
             },
             WeChatPayRoute(
-                "POST", "/v3/ecommerce/profitsharing/returnorders", "return_split", for: ecommerce, limit: 100
+                "POST", "/v3/ecommerce/profitsharing/returnorders", "return_split", for: ecommerce,
+                limits: [.perSecond(100)]
             ) { simulator, call throws(WeChatPayFailure) in
                 .json(try simulator.acceptReturn(call).json(call.merchant))
             },
@@ -31,7 +45,7 @@ extension WeChatPayRoute {
                 simulator, call throws(WeChatPayFailure) in
                 .json(try simulator.splitReturn(call, try call.query("out_return_no")).json(call.merchant))
             },
-            WeChatPayRoute("POST", "/v3/profitsharing/orders", "split", for: ordinary, limit: 300) {
+            WeChatPayRoute("POST", "/v3/profitsharing/orders", "split", for: ordinary, limits: ordinarySplitLimits) {
                 simulator, call throws(WeChatPayFailure) in
                 .json(try simulator.acceptSplit(call).json(call.merchant))
             },
@@ -47,7 +61,9 @@ extension WeChatPayRoute {
                 simulator, call throws(WeChatPayFailure) in
                 .json(try simulator.unsplit(call))
             },
-            WeChatPayRoute("POST", "/v3/profitsharing/return-orders", "return_split", for: ordinary, limit: 100) {
+            WeChatPayRoute(
+                "POST", "/v3/profitsharing/return-orders", "return_split", for: ordinary, limits: [.perSecond(100)]
+            ) {
                 simulator, call throws(WeChatPayFailure) in
                 .json(try simulator.acceptReturn(call).json(call.merchant))
             },
@@ -84,6 +100,11 @@ extension WeChatPaySimulator {
     static let receiverLimit = 50
     static let splitLimit = 50
     static let receiverListLimit = 20_000
+    /// What a person may receive in a month.
+    static let personalLimit = Fen(20_000_000)
+    private static let ecommerceRelations: Set<String> = [
+        "SUPPLIER", "DISTRIBUTOR", "SERVICE_PROVIDER", "PLATFORM", "OTHERS",
+    ]
 
     /// Adds a receiver, or strikes one off; both may be repeated.
     func changeReceiver(_ call: WeChatPayCall, isAdded: Bool) throws(WeChatPayFailure) -> JSON {
@@ -95,14 +116,14 @@ extension WeChatPaySimulator {
         let account = try call.text("account", 1...64)
         let entry = "\(type)/\(account)"
         if isAdded {
-            guard let relation = body["relation_type"]?.string, !relation.isEmpty else {
-                throw .parameter("relation_type无效")
-            }
+            guard let relation = body["relation_type"]?.string, !relation.isEmpty,
+                call.merchant.kind != .ecommerce || Self.ecommerceRelations.contains(relation)
+            else { throw .parameter("relation_type无效") }
             // An ordinary partner seals the name; an e-commerce platform seals a person's under another field.
             let sealedName = call.merchant.kind == .ecommerce ? body["encrypted_name"] : body["name"]
             if let sealedName { _ = try opened(call, sealedName, "name") }
             guard call.merchant.receivers.count < Self.receiverListLimit else {
-                throw WeChatPayFailure(403, "RULE_LIMIT", "分账接收方数量超限")
+                throw .ruleLimit("分账接收方数量超限")
             }
             call.merchant.receivers.insert(entry)
         } else {
@@ -121,8 +142,9 @@ extension WeChatPaySimulator {
         guard let order = body["transaction_id"]?.string.flatMap({ call.merchant.order(transactionID: $0) }),
             order.subMchid == sub
         else { throw .absent("订单不存在") }
-        guard let paidAt = order.paidAt, order.sharesProfit else { throw .invalid("订单未标记分账或未支付") }
-        guard call.now >= paidAt + .seconds(60) else { throw .invalid("订单支付后1分钟内不能分账") }
+        guard let paidAt = order.paidAt, order.sharesProfit else { throw .invalid("非分账订单不支持分账") }
+        guard call.now >= paidAt + .seconds(60) else { throw .invalid("订单处理中，请稍后重试") }
+        guard !order.awaitsSubsidy else { throw .invalid("订单未补差，请先补差或取消补差") }
         return order
     }
 
@@ -132,7 +154,10 @@ extension WeChatPaySimulator {
         let outOrderNo = try call.number("out_order_no", 1...64)
         let key = WeChatPayMerchant.key(body["sub_mchid"]?.string, outOrderNo)
         if let known = merchant.splits[key] {
-            guard known.request == body.sorted else { throw .conflict }
+            guard known.request["transaction_id"] == body["transaction_id"] else {
+                throw .parameter("微信支付订单号与原请求不一致")
+            }
+            guard known.request == body.sorted else { throw .parameter("分账接收方与原请求不一致") }
             return known
         }
         let order = try splittable(call)
@@ -143,13 +168,13 @@ extension WeChatPaySimulator {
         let total = receivers.map(\.amount).sum()
         let refunded = order.refunds.compactMap { merchant.refunds[$0] }.filter { $0.status != "CLOSED" }
         guard refunded.map(\.amount).sum() < order.total else { throw .invalid("订单已全额退款") }
-        guard !order.isUnfrozen else { throw .invalid("订单已解冻，不能分账") }
-        guard order.splitCount < Self.splitLimit else { throw WeChatPayFailure(403, "RULE_LIMIT", "分账次数超限") }
+        guard !order.isUnfrozen else { throw .invalid("订单已完结分账，不支持分账") }
+        guard order.splitCount < Self.splitLimit else { throw .ruleLimit("分账次数超限") }
         let ratio = order.subMchid.flatMap { merchant.subMerchants[$0]?.maxRatio } ?? 3000
         guard order.split + total <= Fen(order.total.value * ratio / 10_000) else {
-            throw WeChatPayFailure(403, "RULE_LIMIT", "分账金额超过最大分账比例")
+            throw .ruleLimit("分账金额超出最大分账比例")
         }
-        guard total <= order.unsplit else { throw .notEnough("分账金额超过待分账余额") }
+        guard total <= order.unsplit else { throw .notEnough("分账金额不足") }
         let split = WeChatPaySplit(
             outOrderNo: outOrderNo, orderID: freshNumber("3008", at: call.now, digits: 28), orderKey: order.key,
             request: body.sorted, createdAt: call.now, isLast: isLast, receivers: receivers)
@@ -175,6 +200,7 @@ extension WeChatPaySimulator {
                 let description = receiver["description"]?.string, (1...80).contains(description.utf8.count)
             else { throw .parameter("receivers无效") }
             if let name = receiver["receiver_name"] ?? receiver["name"] { _ = try opened(call, name, "receiver_name") }
+            guard call.merchant.receivers.contains("\(type)/\(account)") else { throw .invalid("分账接收方关系不存在") }
             receivers.append(
                 .init(
                     type: type, account: account, amount: try call.amount(receiver["amount"], "receivers.amount"),
@@ -183,35 +209,63 @@ extension WeChatPaySimulator {
         return receivers
     }
 
+    /// Why a receiver gets nothing; nil when it gets its part.
+    private func failure(
+        of receiver: WeChatPaySplit.Receiver, _ order: WeChatPayMerchant.Order, _ merchant: WeChatPayMerchant,
+        _ fault: FaultRule?, _ at: Instant
+    ) -> String? {
+        guard merchant.receivers.contains("\(receiver.type)/\(receiver.account)") else { return "NO_RELATION" }
+        if fault?.fault == "closed", fault?.parameters["receiver"]?.string.map({ $0 == receiver.account }) ?? true {
+            return fault?.parameters["fail_reason"]?.string ?? "ACCOUNT_ABNORMAL"
+        }
+        if let payer = order.subMchid, merchant.subMerchants[payer]?.isFrozen == true {
+            return "PAYER_ACCOUNT_ABNORMAL"
+        }
+        if let sub = merchant.subMerchants[receiver.account], sub.isFrozen || sub.isClosed {
+            return "ACCOUNT_ABNORMAL"
+        }
+        guard receiver.type == "PERSONAL_OPENID" else { return nil }
+        let month = BusinessDate(of: at).iso.prefix(7)
+        let received = merchant.splits.values.flatMap(\.receivers).filter {
+            $0.type == receiver.type && $0.account == receiver.account && $0.result == "SUCCESS"
+                && $0.finishedAt.map { BusinessDate(of: $0).iso.prefix(7) == month } == true
+        }
+        let isOver = received.map(\.amount).sum() + receiver.amount > Self.personalLimit
+        return isOver ? "RECEIVER_RECEIPT_LIMIT" : nil
+    }
+
     /// The receivers get theirs, or don't; then the rest is set free if this was the last.
-    private func executeSplit(_ mchid: String, _ key: String, _ at: Instant) async {
+    func executeSplit(_ mchid: String, _ key: String, _ at: Instant) async {
         guard let merchant = merchants[mchid], var split = merchant.splits[key], split.status == "PROCESSING",
             let order = merchant.orders[split.orderKey]
         else { return }
         let total = split.receivers.map(\.amount).sum()
         let fault = outcome("split_result", merchant, serial: split.outOrderNo, amount: total)
         if fault?.fault == "processing" { return }
+        if let fault, fault.fault == "delayed" {
+            clock.schedule(mchid, at: at + .seconds(fault.seconds ?? 1800)) { [self] at in
+                await executeSplit(mchid, key, at)
+            }
+            return
+        }
         let owner = order.subMchid ?? mchid
         for index in split.receivers.indices {
             let receiver = split.receivers[index]
-            let isKnown = merchant.receivers.contains("\(receiver.type)/\(receiver.account)")
-            let isHit = fault?.parameters["receiver"]?.string.map { $0 == receiver.account } ?? true
-            if !isKnown || (fault?.fault == "closed" && isHit) {
+            split.receivers[index].finishedAt = at
+            if let reason = failure(of: receiver, order, merchant, fault, at) {
                 split.receivers[index].result = "CLOSED"
-                split.receivers[index].failReason =
-                    isKnown ? fault?.parameters["fail_reason"]?.string ?? "ACCOUNT_ABNORMAL" : "NO_RELATION"
+                split.receivers[index].failReason = reason
                 merchant.orders[order.key]?.unsplit += receiver.amount
                 merchant.orders[order.key]?.split -= receiver.amount
-            } else {
-                split.receivers[index].result = "SUCCESS"
-                book(merchant, owner, -receiver.amount, .held, "分账", "分账", receiver.detailID, split.outOrderNo, at)
-                if let holder = holder(of: receiver.account, type: receiver.type, merchant) {
-                    book(
-                        merchant, holder, receiver.amount, .available, "分账", "分账", receiver.detailID, split.outOrderNo,
-                        at)
-                }
+                continue
             }
-            split.receivers[index].finishedAt = at
+            split.receivers[index].result = "SUCCESS"
+            book(merchant, owner, -receiver.amount, .held, "分账", "分账", receiver.detailID, split.outOrderNo, at)
+            if let holder = holder(of: receiver.account, type: receiver.type, merchant) {
+                book(
+                    merchant, holder, receiver.amount, .available, "分账", "分账", receiver.detailID, split.outOrderNo,
+                    at)
+            }
         }
         split.status = "FINISHED"
         if split.isLast { split.finishAmount = releaseRest(order.key, merchant, at) }
@@ -220,7 +274,7 @@ extension WeChatPaySimulator {
     }
 
     /// Who of those we keep accounts for gets a part; nil for people and strangers.
-    private func holder(of account: String, type: String, _ merchant: WeChatPayMerchant) -> String? {
+    func holder(of account: String, type: String, _ merchant: WeChatPayMerchant) -> String? {
         guard type == "MERCHANT_ID" else { return nil }
         return account == merchant.mchid || merchant.subMerchants[account] != nil ? account : nil
     }
@@ -235,7 +289,7 @@ extension WeChatPaySimulator {
     }
 
     /// Sets free what is held back still; gives how much that was.
-    private func releaseRest(_ orderKey: String, _ merchant: WeChatPayMerchant, _ at: Instant) -> Fen {
+    func releaseRest(_ orderKey: String, _ merchant: WeChatPayMerchant, _ at: Instant) -> Fen {
         guard let order = merchant.orders[orderKey] else { return .zero }
         let rest = order.unsplit
         merchant.accounts[order.subMchid ?? merchant.mchid, default: WeChatPayAccount()].release(rest, at: at)
@@ -282,83 +336,5 @@ extension WeChatPaySimulator {
         let id = call.parameter("transaction_id")
         guard let order = call.merchant.order(transactionID: id) else { throw .absent("订单不存在") }
         return ["transaction_id": .string(id), "unsplit_amount": JSON(order.unsplit.value)]
-    }
-
-    /// A receiver gives back what it got.
-    func acceptReturn(_ call: WeChatPayCall) throws(WeChatPayFailure) -> WeChatPaySplitReturn {
-        let (body, merchant) = (try call.body(), call.merchant)
-        let sub = body["sub_mchid"]?.string
-        let outReturnNo = try call.number("out_return_no", 1...64)
-        let key = WeChatPayMerchant.key(sub, outReturnNo)
-        if let known = merchant.splitReturns[key] {
-            guard known.request == body.sorted else { throw .conflict }
-            return known
-        }
-        let amount = try call.amount(body["amount"], "amount")
-        _ = try call.text("description", 1...80)
-        let found = merchant.splits.first { entry in
-            entry.value.orderID == body["order_id"]?.string
-                || entry.key == WeChatPayMerchant.key(sub, body["out_order_no"]?.string ?? "")
-        }
-        guard let (splitKey, split) = found, let order = merchant.orders[split.orderKey], order.subMchid == sub,
-            let returnMchid = body["return_mchid"]?.string,
-            let index = split.receivers.firstIndex(where: {
-                $0.type == "MERCHANT_ID" && $0.account == returnMchid && $0.result == "SUCCESS"
-            })
-        else { throw .absent("分账单或接收方不存在") }
-        guard call.now < split.createdAt + .seconds(180 * 86_400) else { throw .invalid("分账单已超过回退期限") }
-        guard merchant.splitReturns.values.count(where: { $0.splitKey == splitKey }) < 50 else {
-            throw WeChatPayFailure(403, "RULE_LIMIT", "回退次数超限")
-        }
-        guard split.receivers[index].returned + amount <= split.receivers[index].amount else {
-            throw .invalid("回退金额超过分账金额")
-        }
-        let holder = holder(of: returnMchid, type: "MERCHANT_ID", merchant)
-        if let holder, (merchant.accounts[holder]?.available ?? .zero) < amount { throw .notEnough("接收方余额不足") }
-        var back = WeChatPaySplitReturn(
-            outReturnNo: outReturnNo, returnNo: freshNumber("3007", at: call.now, digits: 28), splitKey: splitKey,
-            returnMchid: returnMchid, amount: amount, request: body.sorted, createdAt: call.now,
-            finishedAt: call.now)
-        merchant.splits[splitKey]?.receivers[index].returned += amount
-        let mchid = merchant.mchid
-        if outcome("return_result", merchant, serial: outReturnNo, amount: amount)?.fault == "processing" {
-            back.result = "PROCESSING"
-            back.finishedAt = nil
-            clock.schedule(mchid, at: call.now + .seconds(5 * 86_400)) { [self] at in
-                await expireReturn(mchid, key, index, at)
-            }
-        } else {
-            if let holder {
-                book(merchant, holder, -amount, .available, "分账回退", "分账", back.returnNo, outReturnNo, call.now)
-            }
-            book(merchant, sub ?? mchid, amount, .available, "分账回退", "分账", back.returnNo, outReturnNo, call.now)
-        }
-        merchant.splitReturns[key] = back
-        return back
-    }
-
-    /// A return that took five days has failed.
-    private func expireReturn(_ mchid: String, _ key: String, _ index: Int, _ at: Instant) {
-        guard let merchant = merchants[mchid], var back = merchant.splitReturns[key], back.result == "PROCESSING" else {
-            return
-        }
-        back.result = "FAILED"
-        back.failReason = "TIME_OUT_CLOSED"
-        back.finishedAt = at
-        merchant.splitReturns[key] = back
-        merchant.splits[back.splitKey]?.receivers[index].returned -= back.amount
-    }
-
-    /// A return by its number, and by the split it belongs to.
-    func splitReturn(
-        _ call: WeChatPayCall, _ outReturnNo: String
-    ) throws(WeChatPayFailure) -> WeChatPaySplitReturn {
-        let sub = call.request.queryField("sub_mchid")
-        let (orderID, outOrderNo) = (call.request.queryField("order_id"), call.request.queryField("out_order_no"))
-        guard orderID != nil || outOrderNo != nil else { throw .parameter("order_id和out_order_no二选一") }
-        guard let back = call.merchant.splitReturns[WeChatPayMerchant.key(sub, outReturnNo)],
-            call.merchant.splits[back.splitKey].map({ $0.orderID == orderID || $0.outOrderNo == outOrderNo }) == true
-        else { throw .absent("回退单不存在") }
-        return back
     }
 }

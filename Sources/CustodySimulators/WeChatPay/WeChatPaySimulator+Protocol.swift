@@ -12,114 +12,28 @@ extension WeChatPaySimulator {
         do throws(WeChatPayFailure) {
             mchid = try await authenticate(request, route)
         } catch { return signed(error.status, error.body, byPublicKey) }
-        let json = request.json
         let fault = await fault(
-            route.name, mchid, serial: WeChatPayRoute.serial(parameters, json), amount: WeChatPayRoute.amount(json))
-        if let fault, let early = earlyAnswer(fault, byPublicKey) { return early }
+            route.name, mchid, serial: WeChatPayRoute.serial(parameters, request),
+            amount: WeChatPayRoute.amount(request.json))
+        if let fault, let early = earlyAnswer(fault, route, byPublicKey) { return early }
+        if fault?.fault == "execute_late" {
+            await executeLate(route, parameters, request, mchid, after: fault?.seconds ?? 600)
+            return .drop
+        }
         var answer: WeChatPayAnswer
         do throws(WeChatPayFailure) {
-            answer = try await execute(route, parameters, request, mchid)
+            answer = try await execute(route, parameters, request, mchid, fault)
+            if fault?.fault == "notify_first" { await endNow(route.name, mchid, request.json) }
         } catch { answer = WeChatPayAnswer(status: error.status, body: error.body) }
-        if answer.isFile {
-            switch fault?.fault {
-            case "corrupt": answer.body = Array(answer.body.dropLast(9)) + [0, 0, 0, 0, 0, 0, 0, 0, 0]
-            case "other_bill": answer.body = Gzip.compressed(Array("other".utf8))
-            case nil: break
-            default: return lateAnswer(fault, answer, byPublicKey)
-            }
-            return .answer(status: 200, headers: [("content-type", "application/octet-stream")], body: answer.body)
-        }
-        return lateAnswer(fault, answer, byPublicKey)
-    }
-
-    /// The planted fault, or the one that an amount asks for by itself.
-    private func fault(_ operation: String, _ mchid: String, serial: String?, amount: Fen?) -> FaultRule? {
-        if let rule = faults.take(operation, merchant: mchid, serial: serial, amount: amount) { return rule }
-        guard merchants[mchid]?.registration.hasMagicAmounts == true else { return nil }
-        return MagicAmounts.rule(operation, amount)
-    }
-
-    /// The planted or asked-for end of something that goes on by itself.
-    func outcome(
-        _ operation: String, _ merchant: WeChatPayMerchant, serial: String?, amount: Fen
-    ) -> FaultRule? { fault(operation, merchant.mchid, serial: serial, amount: amount) }
-
-    /// What goes wrong before anything happens.
-    private nonisolated func earlyAnswer(_ fault: FaultRule, _ byPublicKey: Bool) -> SimulatorResponse? {
-        let isExecuted = fault.parameters["executed"]?.bool == true
-        switch fault.fault {
-        case "system_error" where !isExecuted:
-            return signed(500, WeChatPayFailure(500, "SYSTEM_ERROR", "系统异常，请稍后重试").body, byPublicKey)
-        case "bad_gateway" where !isExecuted: return Self.badGateway
-        case "rate_limited":
-            return signed(429, WeChatPayFailure(429, "FREQUENCY_LIMITED", "频率超限").body, byPublicKey)
-        case "refuse":
-            let status = Int(fault.parameters["status"]?.integer ?? 403)
-            let code = fault.parameters["code"]?.string ?? "NO_AUTH"
-            return signed(status, WeChatPayFailure(status, code, "商户无权限").body, byPublicKey)
-        case "html" where !isExecuted: return Self.html
-        case "drop": return .drop
-        default: return nil
-        }
-    }
-
-    private static var html: SimulatorResponse {
-        .answer(status: 200, headers: [("content-type", "text/html")], body: Array("<html>upgrade</html>".utf8))
-    }
-
-    private static var badGateway: SimulatorResponse {
-        .answer(status: 502, headers: [("content-type", "text/html")], body: Array("<html>502</html>".utf8))
-    }
-
-    /// What goes wrong with the answer of something that did happen.
-    private nonisolated func lateAnswer(
-        _ fault: FaultRule?, _ answer: WeChatPayAnswer, _ byPublicKey: Bool
-    ) -> SimulatorResponse {
-        let (status, body) = (answer.status, answer.body)
+        guard answer.isFile else { return lateAnswer(fault, answer, byPublicKey) }
         switch fault?.fault {
-        case "no_answer": return .silence(.seconds(fault?.parameters["seconds"]?.integer ?? 60))
-        case "drop_answer": return .drop
-        case "system_error":
-            return signed(500, WeChatPayFailure(500, "SYSTEM_ERROR", "系统异常，请稍后重试").body, byPublicKey)
-        case "bad_gateway": return Self.badGateway
-        case "html": return Self.html
-        case "empty_answer": return signed(200, [], byPublicKey)
-        case "empty_unsigned": return .answer(status: 200, headers: [], body: [])
-        case "unknown_state": return signed(status, Self.unknownState(body), byPublicKey)
-        case "other_merchant": return signed(status, Self.replacing(merchants: body), byPublicKey)
-        case "unsigned":
-            return .answer(status: status, headers: [("content-type", "application/json")], body: body)
-        case "bad_signature": return signed(status, body, byPublicKey, .badSignature)
-        case "stale_timestamp": return signed(status, body, byPublicKey, .stale)
-        case "unknown_serial": return signed(status, body, byPublicKey, .unknownSerial)
-        case "probe": return signed(status, body, byPublicKey, .probe)
-        default: return signed(status, body, byPublicKey)
+        case "corrupt": answer.body = Array(answer.body.dropLast(9)) + [0, 0, 0, 0, 0, 0, 0, 0, 0]
+        case "truncated": answer.body = Array(answer.body.prefix(answer.body.count / 2))
+        case "other_bill": answer.body = Gzip.compressed(Array("other".utf8))
+        case nil: break
+        default: return lateAnswer(fault, answer, byPublicKey)
         }
-    }
-
-    /// The same answer with states that nobody has heard of.
-    private static func unknownState(_ body: [UInt8]) -> [UInt8] {
-        let names: Set<String> = ["trade_state", "status", "result", "applyment_state", "state", "verify_result"]
-        return rewritten(body) { names.contains($0) ? .string("MAYBE_LATER") : nil }
-    }
-
-    /// The same answer about somebody else.
-    private static func replacing(merchants body: [UInt8]) -> [UInt8] {
-        let names: Set<String> = ["mchid", "sp_mchid", "sub_mchid", "combine_mchid", "out_refund_no"]
-        return rewritten(body) { names.contains($0) ? .string("1999999999") : nil }
-    }
-
-    private static func rewritten(_ body: [UInt8], _ value: (String) -> JSON?) -> [UInt8] {
-        guard let members = (try? JSON(parsing: body))?.members else { return body }
-        return JSON.object(members.map { JSON.Member($0.name, value($0.name) ?? $0.value) }).bytes
-    }
-
-    nonisolated func signed(
-        _ status: Int, _ body: [UInt8], _ byPublicKey: Bool, _ flaw: WeChatPayIdentity.Flaw = .none
-    ) -> SimulatorResponse {
-        var headers = identity.headers(signing: body, byPublicKey: byPublicKey, flaw: flaw)
-        if !body.isEmpty { headers.append(("content-type", "application/json; charset=utf-8")) }
-        return .answer(status: status, headers: headers, body: body)
+        return .answer(status: 200, headers: [("content-type", "application/octet-stream")], body: answer.body)
     }
 
     /// Who signed the request.
@@ -155,19 +69,39 @@ extension WeChatPaySimulator {
         return authorization.mchid
     }
 
-    private func execute(
-        _ route: WeChatPayRoute, _ parameters: [String: String], _ request: SimulatorRequest, _ mchid: String
+    func execute(
+        _ route: WeChatPayRoute, _ parameters: [String: String], _ request: SimulatorRequest, _ mchid: String,
+        _ fault: FaultRule?
     ) throws(WeChatPayFailure) -> WeChatPayAnswer {
         guard let merchant = merchants[mchid] else { throw WeChatPayFailure(401, "SIGN_ERROR", "商户号不存在") }
-        guard route.kinds.contains(merchant.kind) else { throw WeChatPayFailure(403, "NO_AUTH", "商户无权限调用该接口") }
-        if let limit = route.limit, !limiter.takes("\(mchid) \(route.name)", perSecond: limit) {
-            throw WeChatPayFailure(429, "RATELIMIT_EXCEEDED", "频率超限")
+        guard route.kinds.contains(merchant.kind) else { throw .wrongKind(merchant.kind) }
+        let call = WeChatPayCall(
+            request: request, parameters: parameters, json: request.json, merchant: merchant,
+            now: clock.now(of: mchid), fault: fault)
+        try limit(route, call)
+        return try route.handler(self, call)
+    }
+
+    /// Counts a call, by the limits that are documented, or by the one the merchant was registered with.
+    private func limit(_ route: WeChatPayRoute, _ call: WeChatPayCall) throws(WeChatPayFailure) {
+        let mchid = call.merchant.mchid
+        if let calls = call.merchant.registration.rateLimits[route.name] {
+            let code = route.limits.first?.code ?? "RATELIMIT_EXCEEDED"
+            guard limiter.takes("\(mchid) \(route.name)", calls: calls, per: 1) else {
+                throw WeChatPayFailure(429, code, "频率超限")
+            }
+            return
         }
-        return try route.handler(
-            self,
-            WeChatPayCall(
-                request: request, parameters: parameters, json: request.json, merchant: merchant,
-                now: clock.now(of: mchid)))
+        for limit in route.limits {
+            var key = "\(mchid) \(route.name)"
+            if limit.scope == .subMerchant {
+                guard let sub = call.json?["sub_mchid"]?.string else { continue }
+                key += " \(sub)"
+            }
+            guard limiter.takes(key, calls: limit.calls, per: limit.seconds) else {
+                throw WeChatPayFailure(429, limit.code, "频率超限")
+            }
+        }
     }
 
     /// What does not belong to anything greater.

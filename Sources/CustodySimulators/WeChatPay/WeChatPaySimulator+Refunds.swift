@@ -7,7 +7,9 @@ extension WeChatPayRoute {
         [("/v3/refund/domestic/refunds", ordinary), ("/v3/ecommerce/refunds", ecommerce)].flatMap { base, kinds in
             let isEcommerce = base.contains("ecommerce")
             return [
-                WeChatPayRoute("POST", isEcommerce ? "\(base)/apply" : base, "refund", for: kinds, limit: 150) {
+                WeChatPayRoute(
+                    "POST", isEcommerce ? "\(base)/apply" : base, "refund", for: kinds, limits: [.perSecond(150)]
+                ) {
                     simulator, call throws(WeChatPayFailure) in
                     let refund = try simulator.acceptRefund(call)
                     return .json(
@@ -154,11 +156,17 @@ extension WeChatPaySimulator {
     }
 
     /// A refund comes to its end on virtual time, and says so.
-    private func finishRefund(_ mchid: String, _ key: String, _ at: Instant) async {
+    func finishRefund(_ mchid: String, _ key: String, _ at: Instant) async {
         guard let merchant = merchants[mchid], var refund = merchant.refunds[key], refund.status == "PROCESSING",
             let order = merchant.orders[refund.orderKey]
         else { return }
-        switch outcome("refund_result", merchant, serial: refund.outRefundNo, amount: refund.amount)?.fault {
+        let fault = outcome("refund_result", merchant, serial: refund.outRefundNo, amount: refund.amount)
+        switch fault?.fault {
+        case "delayed":
+            clock.schedule(mchid, at: at + .seconds(fault?.seconds ?? 1800)) { [self] at in
+                await finishRefund(mchid, key, at)
+            }
+            return
         case "closed":
             refund.status = "CLOSED"
             move(refund, order, merchant, isBack: true, at: at)

@@ -20,6 +20,8 @@ struct WeChatPaySubMerchant {
     var settlement: Settlement?
     var isClosed = false
     var isFrozen = false
+    /// Complaints of buyers that nobody has answered; it cannot be closed with them.
+    var complaintCount: Int64 = 0
 }
 
 /// An application to open a sub-merchant (进件单).
@@ -54,6 +56,8 @@ struct WeChatPayApplyment {
     /// Why fields were refused: `[{"param_name","reject_reason"}]`.
     var auditDetail: [JSON] = []
     var isSigned = false
+    /// When it came to its state.
+    var since: Instant
     /// Counts submissions, so that what was planned for an earlier one does not happen.
     var round = 0
 }
@@ -92,7 +96,7 @@ struct WeChatPayWithdrawal {
     let amount: Fen
     let createdAt: Instant
     /// `INIT`, `CREATE_SUCCESS`, `SUCCESS`, `FAIL`, `REFUND`, `CLOSE`.
-    var status = "CREATE_SUCCESS"
+    var status = "INIT"
     var reason: String?
     var updatedAt: Instant
 }
@@ -136,7 +140,7 @@ struct WeChatPaySplitReturn {
     let request: JSON
     let createdAt: Instant
     /// `PROCESSING`, `SUCCESS`, `FAILED`.
-    var result = "SUCCESS"
+    var result = "PROCESSING"
     var failReason: String?
     var finishedAt: Instant?
 }

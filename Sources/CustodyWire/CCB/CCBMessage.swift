@@ -110,7 +110,7 @@ public enum CCBMessage {
         guard method == "POST" else { throw .wrongMethod }
         let message: JSON
         do { message = try JSON(parsing: body) } catch { throw .malformedBody }
-        guard message.members != nil else { throw .malformedBody }
+        guard message.members != nil, !CCBSplice.isAmbiguous(message) else { throw .malformedBody }
         let seal: CCBSeal
         do {
             seal = try CCBSeal(privateKeyPEM: link.platformPrivateKeyPEM, otherPublicKeyPEM: link.bankPublicKeyPEM)

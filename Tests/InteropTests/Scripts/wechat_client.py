@@ -1,7 +1,8 @@
 """wechatpayv3 as the client of a WeChat Pay that we simulate: every answer is verified by its code, not ours.
 
 Standard input: {"base", "mchid", "appid", "serial", "key", "apiv3", "partner", "mode", "public_key"?, "public_key_id"?,
-"sub_mchid"?, "notify_url", "steps": [{"call", "args", "kwargs"?}, {"request": [method, path], "data"?, "seal"?}]}.
+"sub_mchid"?, "notify_url", "steps": [{"call", "args", "kwargs"?}, {"request": [method, path], "data"?, "seal"?},
+{"download"}, {"decrypt"}, {"open_bill": list of a sealed bill's pieces}]}.
 Output: [{"status", "body"} | {"error"}], one per step. Values of the form "$0.transaction_id" are taken from earlier answers.
 """
 import base64
@@ -10,6 +11,7 @@ import hashlib
 import json
 import sys
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from wechatpayv3 import WeChatPay, WeChatPayType
 from wechatpayv3.core import Core
 from wechatpayv3.type import RequestType
@@ -68,6 +70,17 @@ def sealed(data, paths):
         place[name] = client._core.encrypt(place[name])
 
 
+def opened(piece):
+    """A piece of a sealed bill: its key is sealed for the merchant, its bytes are sealed with that key."""
+    code, content = client.download_bill(piece["download_url"])
+    assert code == 200, code
+    key = client.decrypt(piece["encrypt_key"]).encode()
+    plain = AESGCM(key).decrypt(piece["nonce"].encode(), content, None)
+    plain = gzip.decompress(plain) if plain[:2] == b"\x1f\x8b" else plain
+    assert hashlib.sha1(plain).hexdigest() == piece["hash_value"], "hash"
+    return plain
+
+
 def run(step):
     if "pay_type" in step.get("kwargs", {}):
         step["kwargs"]["pay_type"] = WeChatPayType[step["kwargs"]["pay_type"]]
@@ -78,6 +91,8 @@ def run(step):
         content = content.encode() if isinstance(content, str) else content
         plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
         return {"status": code, "body": {"sha1": hashlib.sha1(plain).hexdigest(), "text": plain.decode("utf-8")}}
+    elif "open_bill" in step:
+        return {"status": 200, "body": {"text": b"".join(map(opened, filled(step["open_bill"]))).decode("utf-8")}}
     elif "decrypt" in step:
         return {"status": 200, "body": {"text": client.decrypt(filled(step["decrypt"]))}}
     else:

@@ -17,12 +17,15 @@ public struct WeChatPayCombinedOrder: Hashable, Sendable {
         public let attachment: String
         /// Whether it is held back until it is split.
         public let sharesProfit: Bool
+        /// What an e-commerce platform will add to it (补差), before it may be split; zero for nothing.
+        public let subsidy: Fen
 
         /// Makes a part.
         public init(
             subMchid: String?, serial: String, amount: Fen, description: String, attachment: String = "-",
-            sharesProfit: Bool = true
+            sharesProfit: Bool = true, subsidy: Fen = .zero
         ) {
+            self.subsidy = subsidy
             self.subMchid = subMchid
             self.serial = serial
             self.amount = amount
@@ -84,11 +87,15 @@ extension WeChatPay {
             return .refused(Refusal(code: "METHOD_NOT_SUPPORTED", message: "WeChat Pay has no such payment method"))
         }
         let parts = order.parts.map { part -> JSON in
+            let settlement: JSON = [
+                "profit_sharing": .bool(part.sharesProfit),
+                "subsidy_amount": part.subsidy == .zero ? .null : JSON(part.subsidy.value),
+            ]
             let json: JSON = [
                 "mchid": .string(link.mchid), "sub_mchid": JSON(part.subMchid), "attach": .string(part.attachment),
                 "amount": ["total_amount": JSON(part.amount.value), "currency": "CNY"],
                 "out_trade_no": .string(part.serial), "description": .string(part.description),
-                "settle_info": ["profit_sharing": .bool(part.sharesProfit)],
+                "settle_info": settlement.omittingNulls,
             ]
             return json.omittingNulls
         }

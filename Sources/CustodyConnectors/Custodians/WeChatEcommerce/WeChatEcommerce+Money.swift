@@ -47,7 +47,9 @@ extension WeChatEcommerce {
         let reason = answer["reason"]?.string ?? ""
         let state: CustodianResult.State
         switch answer["status"]?.string {
-        case "INIT", "CREATE_SUCCESS": state = .processing(finishBy: nil)
+        // Recorded, but for want of money not begun: nothing happens until it is sent again, the same.
+        case "INIT": state = .absent(safeAfter: Instant(seconds: 0))
+        case "CREATE_SUCCESS": state = .processing(finishBy: nil)
         case "SUCCESS": state = .succeeded
         case "FAIL", "CLOSE":
             state = .failed(Refusal(code: answer["status"]?.string ?? "FAIL", message: reason))
@@ -104,7 +106,7 @@ extension WeChatEcommerce {
     }
 
     /// Text of at most so many bytes, cut between characters.
-    private static func shortened(_ text: String, to limit: Int) -> String {
+    static func shortened(_ text: String, to limit: Int) -> String {
         var result = ""
         var length = 0
         for character in text {

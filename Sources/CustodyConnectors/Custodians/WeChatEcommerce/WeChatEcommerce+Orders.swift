@@ -6,12 +6,21 @@ extension WeChatEcommerce {
     /// Places a combined order, a part per payee; each part carries its share of what is no payee's.
     public func collect(
         _ collection: CollectionInstruction, serial: String
+    ) async -> Reply<CustodianCollection> { await collect(collection, subsidies: [:], serial: serial) }
+
+    /// Places an order to which the platform will add something (补差), by the payees' accounts; see ``subsidise(_:)``.
+    public func collect(
+        _ collection: CollectionInstruction, subsidies: [String: Fen], serial: String
     ) async -> Reply<CustodianCollection> {
         let order = collection.order
         guard let parts = WeChatEcommerce.payees(of: order, commissionAccount: link.mchid) else {
             return .refused(Refusal(code: "NO_PAYEE", message: "an order needs a payee"))
         }
-        return await pay.payCombined(combined(order.number, parts, collection)).reading { prompt throws(Doubt) in
+        guard subsidies.keys.allSatisfy({ account in parts.contains { $0.account == account } }) else {
+            return .refused(Refusal(code: "NO_PAYEE", message: "what is added goes to none of the payees"))
+        }
+        return await pay.payCombined(combined(order.number, parts, collection, subsidies)).reading {
+            prompt throws(Doubt) in
             CustodianCollection(state: .toPay(prompt), bankNumber: nil, amount: order.amount)
         }
     }
@@ -173,14 +182,15 @@ extension WeChatEcommerce {
     }
 
     private func combined(
-        _ number: String, _ payees: [(account: String, amount: Fen)], _ collection: CollectionInstruction
+        _ number: String, _ payees: [(account: String, amount: Fen)], _ collection: CollectionInstruction,
+        _ subsidies: [String: Fen]
     ) -> WeChatPayCombinedOrder {
         WeChatPayCombinedOrder(
             serial: number, method: collection.method,
             parts: payees.enumerated().map { index, payee in
                 .init(
                     subMchid: payee.account, serial: "\(number)-\(index + 1)", amount: payee.amount,
-                    description: collection.description)
+                    description: collection.description, subsidy: subsidies[payee.account] ?? .zero)
             },
             expiresAt: collection.expiresAt, callbackURL: callbackURL, payerID: collection.payerID)
     }

@@ -168,44 +168,4 @@ extension WeChatEcommerce {
             }
         return CustodianResult(state: state, bankNumber: subMerchant.applicationNumber, bankDate: nil)
     }
-
-    /// Decrypts a callback that was verified when it came in.
-    ///
-    /// - Throws: When it does not decrypt under our key, is about another platform, or says nothing readable.
-    public func notice(in body: [UInt8]) throws(Doubt) -> CustodianNotice {
-        let content = try pay.content(of: body)
-        let resource = content.resource
-        switch content.eventType {
-        case "TRANSACTION.SUCCESS":
-            guard let combined = try pay.combinedNotice(in: body) else { return .other(content.eventType) }
-            var parts: [Part] = []
-            for part in combined.parts {
-                guard let subMchid = part.subMchid, let amount = part.payment.amount else {
-                    throw Doubt(.malformedAnswer, "a part that is nobody's")
-                }
-                parts.append(
-                    Part(
-                        index: parts.count, count: combined.parts.count, subMchid: subMchid, outTradeNo: part.serial,
-                        amount: amount, payment: part.payment))
-            }
-            return .collection(number: combined.serial, WeChatEcommerce.collection(parts))
-        case "REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED":
-            try isOurs(resource)
-            guard case .refund(let serial, _, let refund) = try pay.notice(in: body) else {
-                throw Doubt(.malformedAnswer, "a refund callback that cannot be read")
-            }
-            return .instruction(.refund, serial: serial, WeChatEcommerce.result(refund))
-        case "MCHWITHDRAW.CHANGE":
-            try isOurs(resource)
-            return .instruction(
-                .withdraw, serial: try resource.required("out_request_no"), try WeChatEcommerce.withdrawal(resource))
-        default: return .other(content.eventType)
-        }
-    }
-
-    private func isOurs(_ resource: JSON) throws(Doubt) {
-        guard let platform = resource["sp_mchid"]?.string, platform == link.mchid else {
-            throw Doubt(.malformedAnswer, "a callback about another platform")
-        }
-    }
 }

@@ -83,17 +83,9 @@ public struct WeChatEcommerce: Custodian {
         switch await pay.queryCombined(serial: orderNumber) {
         case .answered(nil): return .answered(nil)
         case .answered(.some(let combined)):
-            var parts: [Part] = []
-            for part in combined.parts {
-                guard let subMchid = part.subMchid, let amount = part.payment.amount else {
-                    return .unknown(Doubt(.malformedAnswer, "a part that is nobody's"))
-                }
-                parts.append(
-                    Part(
-                        index: parts.count, count: combined.parts.count, subMchid: subMchid, outTradeNo: part.serial,
-                        amount: amount, payment: part.payment))
+            do throws(Doubt) { return .answered(try WeChatEcommerce.parts(of: combined)) } catch {
+                return .unknown(error)
             }
-            return .answered(parts)
         case .refused(let refusal): return .refused(refusal)
         case .unknown(let doubt): return .unknown(doubt)
         }
