@@ -101,6 +101,12 @@ migrate_again() {
         diff -u "$results/migrated.sql" "$results/migrated-again.sql"
 }
 
+# What people run: it shows errors that a debug build does not, and the end-to-end tests run it.
+build_release() {
+    swift build --configuration release --product custody &&
+        export CUSTODY_TEST_EXECUTABLE="$PWD/.build/release/custody"
+}
+
 # MARK: In order
 
 mkdir -p "$results"
@@ -118,6 +124,7 @@ scripts/setup.sh peers
 for name in swift shell compose; do check "lint: $name" scripts/lint.sh "$name"; done
 check "lint: migrations" .local/venv/bin/squawk sql/migrations/*.sql
 
+check "swift build: release" build_release
 title "swift build"
 swift build --build-tests
 passed=$((passed + 1))

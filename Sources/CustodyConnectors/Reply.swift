@@ -88,6 +88,9 @@ public struct Doubt: Error, Hashable, Sendable {
 }
 
 extension Doubt {
+    /// A message whose signature is good, about another merchant than ours.
+    public static let anotherMerchant = Doubt(.malformedAnswer, "about another merchant")
+
     /// A file that we could not take.
     init(_ failure: SpoolFailure) {
         if case .tooLarge = failure {

@@ -68,7 +68,7 @@ public final class Store: Sendable {
             do {
                 let value = try await body(transaction)
                 transaction.isOpen = false
-                _ = try await connection.query("COMMIT")
+                _ = try await connection.pipeline(transaction.last + ["COMMIT"])
                 return (value, transaction.queuesToWake)
             } catch let error as PostgresError where error.kind == .outcomeUnknown {
                 throw error

@@ -19,6 +19,8 @@ public final class TenantTransaction {
     let keys: TenantKeys
     var isOpen = true
     var queuesToWake: Set<Queue> = []
+    /// Statements whose answers nobody waits for: they travel with the commit, and fail it when they fail.
+    var last: [SQL] = []
     private let connection: Connection
 
     private init(

@@ -1,4 +1,4 @@
-/// Percent-encoding (RFC 3986) and the form encoding of queries and bodies.
+/// Percent-encoding (RFC 3986).
 public enum PercentEncoding {
     /// Encodes all but the unreserved characters, byte by byte.
     public static func encoded(_ text: some StringProtocol) -> String {
@@ -34,15 +34,6 @@ public enum PercentEncoding {
             }
         }
         return result
-    }
-
-    /// The fields of `a=1&b=2` in order; fields that do not decode are kept as they came.
-    public static func formFields(_ text: some StringProtocol) -> [(name: String, value: String)] {
-        text.split(separator: "&").map { field in
-            let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let texts = parts.map { decoded($0, plusIsSpace: true) ?? String($0) }
-            return (texts.first ?? "", texts.count > 1 ? texts[1] : "")
-        }
     }
 
     private static func hexDigit(_ byte: UInt8) -> UInt8? {

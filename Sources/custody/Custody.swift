@@ -11,4 +11,9 @@ struct Custody: AsyncParsableCommand {
             StatementCommand.self, Doctor.self, Export.self, Audit.self, Bench.self,
         ]
     )
+
+    static func main() async {
+        ParentWatch.begin()
+        await main(nil)
+    }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CoreMetrics
 import CustodyAPI
 import CustodyStore
 import CustodyWire
@@ -12,21 +11,16 @@ import UnixSignals
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer platforms, channels, the bank, admins and monitoring over HTTP.",
-        discussion:
-            "Every option has an environment variable of its name with CUSTODY_ before it, and a setting in the file."
+        discussion: Settings.discussion
     )
 
-    @OptionGroup var settings: Settings
-    @OptionGroup var options: StoreOptions
+    @OptionGroup var process: ProcessOptions
 
     @Option(help: "Where platforms, channels and the bank call: host:port, by default 0.0.0.0:8080.")
     var listen: ListenAddress?
 
     @Option(help: "Where admins call, by default 127.0.0.1:8081; open only with an admin token.")
     var adminListen: ListenAddress?
-
-    @Option(help: "Where /healthz, /readyz and /metrics are, by default 0.0.0.0:8082.")
-    var operationsListen: ListenAddress?
 
     @Option(help: "The file with the token that admins show.")
     var adminTokenFile: String?
@@ -40,24 +34,13 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Proxies of ours whose X-Forwarded-For is believed: addresses or ranges, comma between.")
     var trustedProxies: String?
 
-    @Option(help: "The directory of the migration files, to know whether the database is current.")
-    var migrations: String?
-
-    @Option(help: "The file with the API's contract.")
+    @Option(help: "The file with the API's contract, by default ./openapi.yaml.")
     var contract: String?
 
-    @Option(help: "Connections to the database, per role.")
-    var connections: Int?
-
     func run() async throws {
-        try settings.load()
-        JSONLogHandler.bootstrap()
+        let (logger, metrics) = try process.begin("custody.serve")
         let configuration = try configuration()
-        let logger = Logger(label: "custody.serve")
-        let metrics = PrometheusRegistry()
-        MetricsSystem.bootstrap(metrics)
-        let store = try options.open(
-            connections: try Settings.value(connections, "connections", default: 12), logger: logger)
+        let store = try process.options.open(connections: try process.connectionCount(), logger: logger)
         let server = try APIServer(store: store, configuration: configuration, metrics: metrics, logger: logger)
         let group = ServiceGroup(
             configuration: .init(services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
@@ -67,13 +50,6 @@ struct Serve: AsyncParsableCommand {
     }
 
     private func configuration() throws -> APIConfiguration {
-        func address(
-            _ flag: ListenAddress?, _ name: String, _ host: String, _ port: Int
-        ) throws -> APIConfiguration.Address {
-            let found = try Settings.value(
-                flag, name, default: ListenAddress(host: host, port: port))
-            return APIConfiguration.Address(host: found.host, port: found.port)
-        }
         let certificate = tlsCertificateFile ?? Settings.environment("tls_certificate_file")
         let key = tlsKeyFile ?? Settings.environment("tls_key_file")
         guard (certificate == nil) == (key == nil) else {
@@ -83,16 +59,14 @@ struct Serve: AsyncParsableCommand {
         guard let bytes = FileManager.default.contents(atPath: contract) else {
             throw ValidationError("The contract cannot be read: \(contract).")
         }
-        let migrator = try Migrator(
-            directory: try Settings.value(migrations, "migrations", default: "./sql/migrations"))
         let token = try (adminTokenFile ?? Settings.environment("admin_token_file")).map { try secret(in: $0) }
         if let token, token.utf8.count < 32 { throw ValidationError("The admin token has at least 32 characters.") }
         return APIConfiguration(
-            platform: try address(listen, "listen", "0.0.0.0", 8080),
-            admin: try address(adminListen, "admin_listen", "127.0.0.1", 8081),
-            operations: try address(operationsListen, "operations_listen", "0.0.0.0", 8082),
+            platform: try Settings.address(listen, "listen", "0.0.0.0", 8080),
+            admin: try Settings.address(adminListen, "admin_listen", "127.0.0.1", 8081),
+            operations: try process.operationsAddress(default: "0.0.0.0", 8082),
             tls: certificate.flatMap { path in key.map { .init(certificatePath: path, keyPath: $0) } },
-            trustedProxies: try proxies(), adminToken: token, migration: migrator.migrations.count,
+            trustedProxies: try proxies(), adminToken: token, migration: try process.migrationCount(),
             contract: Array(bytes)
         )
     }

@@ -122,13 +122,3 @@ struct APIBench: Sendable {
         ]
     }
 }
-
-/// Waits until something is so, and says whether it came to be in time.
-func eventually(_ limit: Duration = .seconds(20), _ condition: () async throws -> Bool) async throws -> Bool {
-    let deadline = ContinuousClock.now + limit
-    while ContinuousClock.now < deadline {
-        if try await condition() { return true }
-        try await Task.sleep(for: .milliseconds(20))
-    }
-    return try await condition()
-}

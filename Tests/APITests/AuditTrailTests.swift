@@ -11,7 +11,7 @@ import TestSupport
     /// The entries of one request, waited for: those of refusals are written after the answer.
     private static func entries(_ bench: APIBench, request: String, count: Int = 1) async throws -> [JSON] {
         var found: [JSON] = []
-        _ = try await eventually(.seconds(5)) {
+        try await eventually("\(request) is in the trail") {
             let all = try await bench.admin("GET", "/admin/audit-entries?limit=200").json["data"]?.array ?? []
             found = all.filter { $0["request_id"]?.string == request }
             return found.count >= count
@@ -184,7 +184,7 @@ import TestSupport
             try await APIBench.run(configuration: APIBench.configuration(), world: try await test.world()) {
                 bench async throws in
                 for _ in 0..<100 { _ = try await bench.send("GET", "/v1/orders", key: "ck_test_000000000000_x") }
-                _ = try await eventually(.seconds(2)) {
+                try await eventually("the trail has what it keeps") {
                     try await bench.admin("GET", "/admin/audit-entries?limit=200").json["data"]?.array?.count ?? 0 >= 30
                 }
                 let all = try await bench.admin("GET", "/admin/audit-entries?limit=200").json["data"]?.array ?? []

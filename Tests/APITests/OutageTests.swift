@@ -63,16 +63,17 @@ import TestSupport
                     }
                 }
             }
-            #expect(try await eventually { log.acknowledged > 200 })
+            defer { log.state.withLock { $0.isOver = true } }
+            try await eventually("there is load") { log.acknowledged > 200 }
             #expect(try await ready() == 200)
             for _ in 0..<2 {
                 try await cluster.killHard()
                 let before = log.unavailable
-                #expect(try await eventually { log.unavailable > before + 16 })
+                try await eventually("everybody is told") { log.unavailable > before + 16 }
                 #expect(try await ready() == 503)
                 try await cluster.start()
                 let count = log.acknowledged
-                #expect(try await eventually { log.acknowledged > count + 200 })
+                try await eventually("it recovers") { log.acknowledged > count + 200 }
                 #expect(try await ready() == 200)
             }
             log.state.withLock { $0.isOver = true }

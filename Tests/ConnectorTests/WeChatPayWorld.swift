@@ -194,13 +194,3 @@ func refusalCode<Value>(_ reply: Reply<Value>) -> String? {
     guard case .refused(let refusal) = reply else { return nil }
     return refusal.code
 }
-
-/// Waits until something holds, and fails when it does not within ten seconds.
-func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(10)
-    while ContinuousClock.now < end {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(20))
-    }
-    Issue.record("did not happen: \(what)")
-}

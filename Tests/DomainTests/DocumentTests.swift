@@ -78,6 +78,72 @@ struct DocumentTests {
         #expect(Set(queues) == Set(Queue.allCases))
     }
 
+    @Test func `docs/operating/run.md lists every setting, and every option of a process is one`() throws {
+        let settings = try Document.read("Sources/custody/Settings.swift")
+        let block = try #require(settings.firstMatch(of: #/static let known[^\[]*\[([^\]]*)\]/#))
+        let known = Set(block.1.matches(of: #/"([a-z_]+)"/#).map { String($0.1) })
+        #expect(known.contains("concurrency") && known.count > 20)
+        var listed: Set<String> = []
+        for line in try Document.read("docs/operating/run.md").split(separator: "\n")
+        where line.hasPrefix("| `CUSTODY_") {
+            let names = try #require(line.split(separator: "|").first).matches(of: #/CUSTODY_([A-Z_]+)/#)
+            for name in names.map({ $0.1.lowercased() }) { #expect(listed.insert(name).inserted, "twice: \(name)") }
+        }
+        // These name the file itself, and what only simulators take.
+        #expect(listed == known.union(["config", "simulator_listen"]), "\(listed.symmetricDifference(known))")
+        for file in ["ProcessOptions", "StoreOptions", "DatabaseOptions", "Serve", "Work"] {
+            let text = try Document.read("Sources/custody/\(file).swift")
+            for option in text.matches(of: #/@Option\([\s\S]*?\n?    var (\w+): /#) {
+                let name = String(option.1).replacing("URL", with: "Url").replacing("TLS", with: "Tls")
+                let setting = name.replacing(#/[A-Z]/#) { "_" + $0.output.lowercased() }
+                #expect(known.contains(setting), "\(file): \(setting)")
+            }
+        }
+    }
+
+    @Test func `docs/operating/bad-input.md names tests, codes and actions that there are, and misses no code`() throws
+    {
+        let tests = Set(
+            try Document.sources("Tests").flatMap { $0.matches(of: #/func\s+`([^`]+)`/#).map { String($0.1) } })
+        let sources = try Document.sources("Sources").joined(separator: "\n")
+        func codes(_ path: String) throws -> Set<String> {
+            Set(
+                try Document.read(path).matches(of: #/(?m)^ +case (\w+)(?: = "([a-z_]+)")?$/#)
+                    .map { String($0.2 ?? $0.1) })
+        }
+        let refusals = try codes("Sources/CustodyAPI/Callbacks/CallbackRefusal.swift")
+        let results = try codes("Sources/CustodyWorkers/Jobs/CallbackResult.swift")
+        let doubts = try codes("Sources/CustodyConnectors/Reply.swift")
+        let rejections = Set(
+            try Document.read("Sources/CustodyDomain/Rejections/Rejection.swift")
+                .matches(of: #/case \.\w+: "([a-z_]+)"/#).map { String($0.1) })
+        #expect(refusals.count == 11 && results.count == 18 && doubts.contains("no_answer"))
+        // `taken` is no code: what it says of a file makes no difference.
+        let known = refusals.union(results).union(doubts).union(rejections).union(["taken"])
+
+        var named: Set<String> = []
+        var rows: Set<[String]> = []
+        for line in try Document.read("docs/operating/bad-input.md").split(separator: "\n") where line.hasPrefix("| ") {
+            let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard cells.first != "Input" else { continue }
+            #expect(cells.count == 5, "\(line)")
+            guard cells.count == 5 else { continue }
+            #expect(rows.insert([cells[0], cells[1], cells[4]]).inserted, "twice: \(line)")
+            let found = cells[2].matches(of: #/`([^`]+)`/#).map { String($0.1) }
+            #expect(!found.isEmpty && known.isSuperset(of: found), "\(line)")
+            named.formUnion(found)
+            if let action = cells[3].wholeMatch(of: #/`([a-z_.]+)`/#) {
+                #expect(sources.contains("\"\(action.1)\""), "\(line)")
+            } else {
+                #expect(cells[3] == "—", "\(line)")
+            }
+            #expect(tests.contains(cells[4]), "\(line)")
+        }
+        // What comes of good callbacks, and need not be here.
+        let good: Set = ["refunded", "second_for_order", "processing", "closed", "asked", "kept"]
+        #expect(refusals.union(results).subtracting(good).subtracting(named) == [])
+    }
+
     @Test func `docs/ledger.md lists every event that is booked and every account, and no other`() throws {
         var expected: Set<String> = []
         for source in try Document.sources("Sources/CustodyStore") {
@@ -105,28 +171,5 @@ struct DocumentTests {
             "\($0.kind) \($0.isDebitNormal ? "debit" : "credit") \($0.isGuarded ? "yes" : "no")"
         }
         #expect(Set(listed) == Set(chart), "\(Set(chart).symmetricDifference(listed))")
-    }
-}
-
-/// The repository's own texts.
-private enum Document {
-    private static let root = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
-    static func read(_ path: String) throws -> String {
-        String(decoding: try Data(contentsOf: root.appendingPathComponent(path)), as: UTF8.self)
-    }
-
-    static func sources(_ folder: String) throws -> [String] {
-        let paths = try FileManager.default.subpathsOfDirectory(atPath: root.appendingPathComponent(folder).path)
-        return try paths.filter { $0.hasSuffix(".swift") }.map { try read("\(folder)/\($0)") }
-    }
-
-    /// The cells of every table row that begins with a name in backticks.
-    static func rows(_ path: String) throws -> [[String]] {
-        try read(path).split(separator: "\n").compactMap { line in
-            guard let row = line.wholeMatch(of: #/\| `([^`]+)` \| (.+) \|/#) else { return nil }
-            return [String(row.1)] + row.2.components(separatedBy: " | ")
-        }
     }
 }

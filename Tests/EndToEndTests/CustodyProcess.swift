@@ -15,8 +15,9 @@ final class CustodyProcess: Sendable {
 
     struct NotBuilt: Error {}
 
-    /// The executable, which is built beside the tests.
+    /// The executable that `make test` built for release; by hand, the one that is built beside the tests.
     static func executable() throws -> URL {
+        if let path = ProcessInfo.processInfo.environment["CUSTODY_TEST_EXECUTABLE"] { return URL(filePath: path) }
         var folder = URL(filePath: CommandLine.arguments[0])
         let candidates = [
             Bundle.main.bundleURL, URL(filePath: Bundle.main.executablePath ?? ""), folder,

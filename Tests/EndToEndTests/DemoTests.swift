@@ -53,11 +53,11 @@ extension EndToEndTests {
                     return await Loopback.status(of: "http://127.0.0.1:\(port)/readyz") == 200
                 }
                 let took = ContinuousClock.now - started
-                #if DEBUG
+                if ProcessInfo.processInfo.environment["CUSTODY_TEST_EXECUTABLE"] == nil {
                     print("cold start to ready, in a debug build: \(took)")
-                #else
+                } else {
                     #expect(took < .seconds(1))
-                #endif
+                }
                 serve.signal(SIGTERM)
                 #expect(try await serve.end(within: .seconds(20)).status == 0)
             }

@@ -97,7 +97,7 @@ import Testing
                 let task = Task {
                     await failure { _ = try await connection.pipeline(["BEGIN", "SELECT pg_sleep(60)", "COMMIT"]) }
                 }
-                try await eventually("the statement never starts") {
+                try await eventually("the statement starts") {
                     try await watcher.query(
                         "SELECT 1 FROM pg_stat_activity WHERE pid = \(pid) AND wait_event = 'PgSleep'"
                     )

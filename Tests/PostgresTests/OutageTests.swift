@@ -45,12 +45,12 @@ import Testing
         }
         for _ in 0..<2 {
             let before = next.value
-            try await eventually("no load") { next.value > before + 500 }
+            try await eventually("there is load") { next.value > before + 500 }
             try await cluster.killHard()
             try await cluster.start()
         }
         let before = next.value
-        try await eventually("no recovery") { next.value > before + 500 }
+        try await eventually("it recovers") { next.value > before + 500 }
         load.cancel()
         let seen = await load.value
         let rows = try await pool.withConnection { try await $0.query("SELECT id FROM t") }
@@ -117,7 +117,7 @@ import Testing
                     "BEGIN", "INSERT INTO t VALUES (1)", "SELECT pg_sleep(60)", "COMMIT",
                 ])
             }
-            try await eventually("the pipeline never starts") {
+            try await eventually("the pipeline starts") {
                 try await other.query("SELECT 1 FROM pg_stat_activity WHERE pid = \(pid) AND wait_event = 'PgSleep'")
                     .count
                     == 1

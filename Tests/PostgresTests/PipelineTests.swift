@@ -170,7 +170,7 @@ import Testing
             let (stream, source) = AsyncThrowingStream<[UInt8], any Error>.makeStream()
             async let copied = connection.copyIn("COPY t FROM STDIN", stream)
             let watcher = try await Connection.open(configuration)
-            try await eventually("the COPY never starts") {
+            try await eventually("the COPY starts") {
                 try await watcher.query("SELECT 1 FROM pg_stat_progress_copy").count == 1
             }
             #expect(await failure { _ = try await connection.query("SELECT 1") }?.kind == .misuse)

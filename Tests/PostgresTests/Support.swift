@@ -19,18 +19,6 @@ func failure(_ body: () async throws -> Void) async -> PostgresError? {
     }
 }
 
-/// Waits until a condition holds, for at most ten seconds.
-func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else {
-            Issue.record(what)
-            return
-        }
-        try await Task.sleep(for: .milliseconds(10))
-    }
-}
-
 /// A number that several tasks change.
 final class Counter: Sendable {
     private let number = Mutex(0)

@@ -98,15 +98,3 @@ struct ConnectionReuseTests {
         await store.close()
     }
 }
-
-/// Waits until a condition holds, for at most ten seconds.
-func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else {
-            Issue.record(what)
-            return
-        }
-        try await Task.sleep(for: .milliseconds(10))
-    }
-}

@@ -130,6 +130,28 @@ END $$;
 REVOKE ALL ON FUNCTION forget_idempotency_keys(uuid, timestamptz, int) FROM public;
 GRANT EXECUTE ON FUNCTION forget_idempotency_keys(uuid, timestamptz, int) TO custody_app;
 
+-- Forgets so many of the answers to admins, the oldest first. Nobody else takes one away.
+CREATE FUNCTION forget_admin_requests(p_before timestamptz, p_limit int) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, custody
+AS $$
+DECLARE
+    forgotten bigint;
+BEGIN
+    WITH old AS (
+        SELECT key FROM admin_request
+         WHERE created_at < p_before
+         ORDER BY created_at
+         LIMIT p_limit
+           FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM admin_request r USING old o WHERE r.key = o.key RETURNING 1
+    )
+    SELECT count(*) INTO forgotten FROM gone;
+    RETURN forgotten;
+END $$;
+REVOKE ALL ON FUNCTION forget_admin_requests(timestamptz, int) FROM public;
+GRANT EXECUTE ON FUNCTION forget_admin_requests(timestamptz, int) TO custody_system;
+
 -- What admins do, and what is refused to people whom nobody knows, is written by the system's role.
 CREATE POLICY audit_entry_system ON audit_entry TO custody_system USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT ON audit_entry TO custody_system;

@@ -19,7 +19,7 @@ struct CallbackRoutes {
         self.logger = logger
         links = LinkCache(store: store)
         inbox = Batcher(capacity: 32) { callbacks, tenantID in
-            try await store.withTenant(tenantID) { _ = try await $0.receive(callbacks) }
+            try await store.withTenant(tenantID) { $0.receive(callbacks) }
             return callbacks.map { _ in .success(()) }
         }
     }
@@ -46,19 +46,26 @@ struct CallbackRoutes {
         let message: (id: String, kind: String)
         do {
             message = try verified(call, known.link, at: now)
+            // What is longer than any of theirs has no room in the index that keeps repeats out.
+            guard message.id.utf8.count <= 512, message.kind.utf8.count <= 128 else {
+                throw CallbackRefusal.malformedBody
+            }
         } catch {
-            // The error is one of a closed list of words; the message itself is not to be logged.
+            // A closed list of words; the message itself is not to be logged.
+            guard let refusal = CallbackRefusal(error) else { throw error }
             logger.warning(
                 "callback refused",
                 metadata: [
                     "request_id": "\(call.requestID)", "tenant": "\(known.tenantID.text)",
-                    "counterparty": "\(counterparty.rawValue)", "reason": "\(error)",
+                    "counterparty": "\(counterparty.rawValue)", "reason": "\(refusal.rawValue)",
                 ])
-            if error as? WeChatPayCallback.Rejection == .signature(.unknownSerial) {
+            if refusal == .unknownSerial, case .weChatPay = known.link {
                 // A certificate may be new: WeChat repeats the callback, and then it is known.
                 try await store.withTenant(known.tenantID) { _ = try await $0.hastenRefreshing() }
             }
-            trail.note("refused.callback", on: "\(counterparty.rawValue): \(error)", of: known.tenantID, by: stranger)
+            trail.note(
+                "refused.callback", on: "\(counterparty.rawValue): \(refusal.rawValue)", of: known.tenantID,
+                by: stranger)
             return CallbackRoutes.refusal(to: known.link)
         }
         try await inbox.add(
@@ -76,7 +83,7 @@ struct CallbackRoutes {
         let headers = call.headers.map { (name: $0.name.rawName, value: $0.value) }
         switch link {
         case .weChatPay(let verifier):
-            guard let verifier else { throw WeChatPayCallback.Rejection.signature(.unknownSerial) }
+            guard let verifier else { throw CallbackRefusal.unusableLink }
             let found = try WeChatPayCallback.verify(headers: headers, body: call.body, verifier: verifier, now: now)
             return (found.notificationID, found.eventType)
         case .alipay(let link, let keys):

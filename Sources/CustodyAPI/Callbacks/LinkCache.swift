@@ -42,6 +42,8 @@ final class LinkCache: Sendable {
 
     private let store: Store
     private let entries = Mutex<[Place: Entry]>([:])
+    /// Look-ups under way: whoever comes meanwhile waits for the same one, also when a burst finds an entry too old.
+    private let loading = Mutex<[Place: Task<Entry?, any Error>]>([:])
 
     init(store: Store) { self.store = store }
 
@@ -49,6 +51,20 @@ final class LinkCache: Sendable {
     func entry(of token: String, _ counterparty: Counterparty) async throws -> Entry? {
         let place = Place(token: token, counterparty: counterparty)
         if let known = entries.withLock({ $0[place] }), known.readAt.here + LinkCache.lifetime > .now { return known }
+        let task = loading.withLock { loading in
+            if let task = loading[place] { return task }
+            let task = Task { [self] in
+                defer { self.loading.withLock { $0[place] = nil } }
+                return try await load(place)
+            }
+            loading[place] = task
+            return task
+        }
+        return try await task.value
+    }
+
+    private func load(_ place: Place) async throws -> Entry? {
+        let (token, counterparty) = (place.token, place.counterparty)
         let (now, tenantID) = try await store.withSystem { tx in
             (tx.now, try await tx.tenant(callbackToken: token))
         }

@@ -12,8 +12,8 @@ struct Call: Sendable {
     let path: String
     /// What the route's pattern found in the path, decoded.
     let parameters: [String: String]
-    /// The query's fields, decoded.
-    let query: [(name: String, value: String)]
+    /// The query as it came; empty where there is none.
+    let query: String
     /// Its header fields.
     let headers: HTTPFields
     /// Its body's bytes.

@@ -63,7 +63,13 @@ struct Fields {
 
     /// A text of decimal digits only.
     mutating func digits(_ name: String, _ length: ClosedRange<Int>) throws(Rejection) -> String {
-        let text = try text(name, length)
+        guard let digits = try optionalDigits(name, length) else { throw refusal(name, "is required") }
+        return digits
+    }
+
+    /// A text of decimal digits only; nil when it is absent or null.
+    mutating func optionalDigits(_ name: String, _ length: ClosedRange<Int>) throws(Rejection) -> String? {
+        guard let text = try optionalText(name, length) else { return nil }
         guard text.utf8.allSatisfy({ (48...57).contains($0) }) else { throw refusal(name, "must be digits") }
         return text
     }

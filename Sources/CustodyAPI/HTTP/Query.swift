@@ -4,16 +4,23 @@ import HTTPTypes
 
 /// Reads the query of a list: what to show, from where, how much of it.
 struct Query {
-    private let fields: [(name: String, value: String)]
+    private let fields: [URLForm.Field]
     private var unread: Set<String>
 
-    /// Begins to read a query; a name that comes twice is refused.
+    /// Begins to read a query; a name that comes twice, and what does not decode, is refused.
     init(_ call: Call) throws(Rejection) {
-        fields = call.query
-        unread = Set(fields.map(\.name))
-        guard unread.count == fields.count else {
-            throw .invalidField(pointer: "?", reason: "names a parameter twice")
+        do throws(URLForm.Defect) {
+            fields = try URLForm.decode(call.query.utf8)
+        } catch {
+            let reason =
+                switch error {
+                case .duplicateName: "names a parameter twice"
+                case .badEscape, .badText: "must be percent-encoded UTF-8"
+                case .tooManyFields: "has more than \(URLForm.fieldLimit) parameters"
+                }
+            throw .invalidField(pointer: "?", reason: reason)
         }
+        unread = Set(fields.map(\.name))
     }
 
     /// Refuses what was not read.

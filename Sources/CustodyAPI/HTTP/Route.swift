@@ -42,22 +42,31 @@ struct Route: Sendable {
 
 /// All routes of a listener, found by path first, so that a wrong method can be told from a wrong path.
 struct RouteTable: Sendable {
+    private enum Segment: Sendable {
+        case literal(Substring)
+        case parameter(String)
+
+        init(_ text: Substring) {
+            self = text.hasPrefix("{") ? .parameter(String(text.dropFirst().dropLast())) : .literal(text)
+        }
+    }
+
     private struct Place: Sendable {
-        let segments: [Substring]
+        let segments: [Segment]
         var routes: [Route]
 
         /// How many segments it names itself: the more, the sooner it is tried.
-        var literals: Int { segments.count { !$0.hasPrefix("{") } }
+        var literals: Int { segments.count { if case .literal = $0 { true } else { false } } }
 
         func parameters(in path: [Substring]) -> [String: String]? {
-            var found: [String: String] = [:]
+            // What costs nothing to compare comes first: most places are not the one.
             for (segment, part) in zip(segments, path) {
-                if segment.hasPrefix("{") {
-                    guard let text = PercentEncoding.decoded(part), !text.isEmpty else { return nil }
-                    found[String(segment.dropFirst().dropLast())] = text
-                } else if segment != part {
-                    return nil
-                }
+                if case .literal(let text) = segment, text != part { return nil }
+            }
+            var found: [String: String] = [:]
+            for case (.parameter(let name), let part) in zip(segments, path) {
+                guard let text = PercentEncoding.decoded(part), !text.isEmpty else { return nil }
+                found[name] = text
             }
             return found
         }
@@ -72,8 +81,11 @@ struct RouteTable: Sendable {
         self.routes = routes
         var places: [String: Place] = [:]
         for route in routes {
-            places[route.pattern, default: Place(segments: RouteTable.segments(route.pattern), routes: [])]
-                .routes.append(route)
+            places[
+                route.pattern,
+                default: Place(segments: RouteTable.segments(route.pattern).map(Segment.init), routes: [])
+            ]
+            .routes.append(route)
         }
         self.places = Dictionary(grouping: places.values, by: \.segments.count)
             .mapValues { $0.sorted { $0.literals > $1.literals } }

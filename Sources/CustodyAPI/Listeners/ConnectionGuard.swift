@@ -15,11 +15,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// A body is written in pieces of this size, so that a client that reads slowly still makes progress.
     private static let pieceSize = 64 * 1024
     /// How long an answer to a request that was not read to its end has to reach the client.
-    private static let linger = TimeAmount.seconds(1)
+    private static let linger = Duration.seconds(1)
 
     private let limits: APIConfiguration.Limits
-    private var deadline: Scheduled<Void>?
-    private var stall: Scheduled<Void>?
+    private let deadline = MovingDeadline()
+    private let stall = MovingDeadline()
     private var isReading = false
     /// Requests whose answer has not ended; pipelined ones are read long before it is their turn.
     private var unanswered = 0
@@ -57,8 +57,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
                 // It was answered before it was whole: the connection is free again.
                 arm(limits.idle, context)
             } else {
-                deadline?.cancel()
-                deadline = nil
+                deadline.clear()
             }
         }
         context.fireChannelRead(data)
@@ -94,40 +93,66 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         _ write: EventLoopFuture<Void>, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
     ) {
         pendingWrites += 1
-        if stall == nil { armStall(context) }
+        if pendingWrites == 1 { arm(stall, limits.writeStall, context) }
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         write.whenComplete { _ in
             let (handler, context) = loopBound.value
             handler.pendingWrites -= 1
-            handler.stall?.cancel()
-            handler.stall = nil
-            if handler.pendingWrites > 0, !handler.isGone { handler.armStall(context) }
+            if handler.pendingWrites > 0 {
+                handler.arm(handler.stall, handler.limits.writeStall, context)
+            } else {
+                handler.stall.clear()
+            }
         }
         write.cascade(to: promise)
     }
 
-    private func arm(_ limit: Duration, _ context: ChannelHandlerContext) { arm(TimeAmount(limit), context) }
+    private func arm(_ limit: Duration, _ context: ChannelHandlerContext) { arm(deadline, limit, context) }
 
-    private func arm(_ limit: TimeAmount, _ context: ChannelHandlerContext) {
-        deadline?.cancel()
-        deadline = closing(context, in: limit)
-    }
-
-    private func armStall(_ context: ChannelHandlerContext) {
-        stall = closing(context, in: TimeAmount(limits.writeStall))
-    }
-
-    private func closing(_ context: ChannelHandlerContext, in limit: TimeAmount) -> Scheduled<Void>? {
-        guard !isGone else { return nil }
-        let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        return context.eventLoop.scheduleTask(in: limit) { loopBound.value.close(promise: nil) }
+    private func arm(_ deadline: MovingDeadline, _ limit: Duration, _ context: ChannelHandlerContext) {
+        if !isGone { deadline.move(to: .now() + TimeAmount(limit), context) }
     }
 
     private func disarm() {
         isGone = true
-        deadline?.cancel()
-        stall?.cancel()
-        deadline = nil
-        stall = nil
+        deadline.end()
+        stall.end()
+    }
+}
+
+/// A moment at which a connection is closed unless it moves: the loop's timer is set anew only when it went off too early, since
+/// every request moves it several times.
+private final class MovingDeadline {
+    private var due: NIODeadline?
+    private var timer: Scheduled<Void>?
+    private var rings = NIODeadline.distantFuture
+
+    /// Moves it, or sets it.
+    func move(to due: NIODeadline, _ context: ChannelHandlerContext) {
+        self.due = due
+        if timer != nil, rings <= due { return }
+        timer?.cancel()
+        ring(at: due, context)
+    }
+
+    /// Nothing is closed for now.
+    func clear() { due = nil }
+
+    /// Nothing is closed any more.
+    func end() {
+        due = nil
+        timer?.cancel()
+        timer = nil
+    }
+
+    private func ring(at moment: NIODeadline, _ context: ChannelHandlerContext) {
+        rings = moment
+        let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleTask(deadline: moment) {
+            let (deadline, context) = loopBound.value
+            deadline.timer = nil
+            guard let due = deadline.due else { return }
+            if due <= .now() { context.close(promise: nil) } else { deadline.ring(at: due, context) }
+        }
     }
 }

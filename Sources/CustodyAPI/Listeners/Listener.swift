@@ -37,7 +37,9 @@ final class Listener: Service {
                 maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
                 maxHeaderFieldCount: limits.headerFields))
         guard let tls else {
-            server = .http1(configuration: http1)
+            server = HTTPServerBuilder { responder in
+                LoopBoundChannel(base: HTTP1Channel(responder: responder, configuration: http1))
+            }
             return
         }
         let certificates = try NIOSSLCertificate.fromPEMFile(tls.certificatePath)
@@ -47,13 +49,14 @@ final class Listener: Service {
         configuration.minimumTLSVersion = .tlsv12
         let handshake = limits.header
         server = HTTPServerBuilder { [configuration] responder in
-            GuardedTLSChannel(
-                base: try HTTP2UpgradeChannel(
-                    tlsConfiguration: configuration,
-                    configuration: .init(
-                        idleTimeout: limits.idle, gracefulCloseTimeout: limits.request, streamConfiguration: http1),
-                    responder: responder),
-                handshake: handshake)
+            LoopBoundChannel(
+                base: GuardedTLSChannel(
+                    base: try HTTP2UpgradeChannel(
+                        tlsConfiguration: configuration,
+                        configuration: .init(
+                            idleTimeout: limits.idle, gracefulCloseTimeout: limits.request, streamConfiguration: http1),
+                        responder: responder),
+                    handshake: handshake))
         }
     }
 

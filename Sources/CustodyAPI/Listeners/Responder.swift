@@ -64,7 +64,8 @@ struct Responder: Sendable {
         // An answer to HEAD has no body, or the caller takes it for the next answer's beginning.
         if request.method == .head { reply.body = [] }
         return Response(
-            status: reply.status, headers: reply.headers, body: .init(byteBuffer: ByteBuffer(bytes: reply.body)))
+            status: reply.status, headers: reply.headers,
+            body: reply.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: reply.body)))
     }
 
     private func handle(
@@ -79,7 +80,7 @@ struct Responder: Sendable {
         return try await route.handler(
             Call(
                 method: request.method, path: path, parameters: parameters,
-                query: target.count > 1 ? PercentEncoding.formFields(target[1]) : [], headers: request.headers,
+                query: target.count > 1 ? String(target[1]) : "", headers: request.headers,
                 body: body, requestID: requestID, identity: progress.identity, origin: origin))
     }
 
@@ -166,6 +167,8 @@ struct Responder: Sendable {
         return body
     }
 
+    private static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+
     /// The caller's id for the request, when it is fit for logs; one of ours otherwise.
     private static func requestID(_ given: String?) -> String {
         if let given, (1...128).contains(given.utf8.count),
@@ -176,9 +179,11 @@ struct Responder: Sendable {
         {
             return given
         }
+        // Two draws of the system's randomness, thirteen letters of five bits from each.
         var generator = SystemRandomNumberGenerator()
-        let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
-        let letters = (0..<26).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &generator)] }
+        let letters = [generator.next() as UInt64, generator.next() as UInt64].flatMap { bits in
+            (0..<13).map { Responder.alphabet[Int(bits >> UInt64($0 * 5) & 31)] }
+        }
         return "req_" + String(decoding: letters, as: UTF8.self)
     }
 

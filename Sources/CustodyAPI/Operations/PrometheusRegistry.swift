@@ -20,6 +20,14 @@ public final class PrometheusRegistry: MetricsFactory {
         var counts = [Int64](repeating: 0, count: PrometheusRegistry.bounds.count)
         var count: Int64 = 0
         var sum = 0.0
+
+        mutating func add(_ value: Double) {
+            count += 1
+            sum += value
+            // A bucket holds all that is not above its bound, smaller ones' included.
+            let first = PrometheusRegistry.bounds.firstIndex { value <= $0 } ?? counts.count
+            for index in first..<counts.count { counts[index] += 1 }
+        }
     }
 
     private struct State {
@@ -78,15 +86,7 @@ public final class PrometheusRegistry: MetricsFactory {
     }
 
     func observe(_ value: Double, in series: Series) {
-        state.withLock { state in
-            var histogram = state.histograms[series] ?? Histogram()
-            histogram.count += 1
-            histogram.sum += value
-            for (index, bound) in PrometheusRegistry.bounds.enumerated() where value <= bound {
-                histogram.counts[index] += 1
-            }
-            state.histograms[series] = histogram
-        }
+        state.withLock { $0.histograms[series, default: Histogram()].add(value) }
     }
 
     /// A counter; its name ends in `_total`.

@@ -75,7 +75,8 @@ struct SubMerchantRoutes {
         let (details, bankName, isCorporate, verification) = try call.read { fields throws(Rejection) in
             let details = BankAccountDetails(
                 accountNumber: try fields.digits("account_number", 8...32),
-                accountName: try fields.text("account_name", 1...128), mobile: try fields.text("mobile", 5...20))
+                accountName: try fields.text("account_name", 1...128), mobile: try fields.text("mobile", 5...20),
+                areaCode: try fields.optionalDigits("area_code", 6...6))
             let verification: AccountVerification = try fields.word("verification")
             return (details, try fields.text("bank_name", 1...128), try fields.flag("is_corporate"), verification)
         }

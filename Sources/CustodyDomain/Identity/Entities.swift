@@ -76,12 +76,6 @@ public enum Event: Identified {
     public static let idPrefix = "evt"
 }
 
-/// An address of the platform that receives events.
-public enum WebhookEndpoint: Identified {
-    /// `whe_…`
-    public static let idPrefix = "whe"
-}
-
 /// A message from a channel or the bank, stored as it came (异步通知).
 public enum Callback: Identified {
     /// `cbk_…`
@@ -104,12 +98,6 @@ public enum BankAccount: Identified {
 public enum LedgerTransaction: Identified {
     /// `ltx_…`
     public static let idPrefix = "ltx"
-}
-
-/// An account of the ledger (账户).
-public enum LedgerAccount: Identified {
-    /// `lac_…`
-    public static let idPrefix = "lac"
 }
 
 /// An entry of the audit trail (操作日志).

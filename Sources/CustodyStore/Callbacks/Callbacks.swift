@@ -37,12 +37,13 @@ public struct NewCallback: Hashable, Sendable {
 }
 
 extension TenantTransaction {
-    /// Stores verified callbacks, each with the job that processes it; one that was stored before is not stored again.
+    /// Stores verified callbacks as the transaction commits, each with the job that processes it; one that was stored before
+    /// is not stored again.
     ///
-    /// - Returns: How many are new.
-    @discardableResult
-    public func receive(_ callbacks: [NewCallback]) async throws -> Int {
-        let stored = try await run(
+    /// In the order of their numbers, so that two transactions with the same callbacks wait for, and never deadlock, each other.
+    public func receive(_ callbacks: [NewCallback]) {
+        let callbacks = callbacks.sorted { $0.notificationID < $1.notificationID }
+        last.append(
             """
             WITH stored AS (
                 INSERT INTO callback (
@@ -62,7 +63,6 @@ extension TenantTransaction {
             """
         )
         queuesToWake.insert(.callbacks)
-        return stored
     }
 
     /// A stored callback.

@@ -86,13 +86,4 @@ extension Store {
             """
         )
     }
-
-    /// How long it is until the next delayed job is due by the database's clock; nil when there is none.
-    public func timeToNextDue() async throws -> Duration? {
-        try await system.withConnection { connection in
-            try await connection.query(
-                "SELECT (extract(epoch FROM min(due_at) - clock_timestamp()) * 1000)::bigint AS ms FROM job_later"
-            ).first?.get("ms", as: Int64?.self).map { .milliseconds($0) }
-        }
-    }
 }

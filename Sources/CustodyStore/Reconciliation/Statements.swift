@@ -198,32 +198,67 @@ extension TenantTransaction {
     }
 
     /// Books a lump that arrived in the custody account; once, however often it is said.
+    @discardableResult
     public func bookCredit(
         number: String, channel: ChannelKind, businessDate: BusinessDate, amount: Fen, bankDate: BusinessDate
-    ) async throws {
-        try await run(
+    ) async throws -> CreditOutcome {
+        let stored = try await run(
             """
             INSERT INTO bank_credit (tenant_id, number, channel, business_date, amount_fen, bank_date, received_at)
             VALUES (\(tenantID), \(number), \(channel.rawValue), \(businessDate), \(amount), \(bankDate), \(now))
             ON CONFLICT (tenant_id, number) DO NOTHING
             """
         )
+        guard stored == 1 else {
+            let same = try await row(
+                """
+                SELECT FROM bank_credit
+                 WHERE tenant_id = \(tenantID) AND number = \(number) AND channel = \(channel.rawValue)
+                   AND business_date = \(businessDate) AND amount_fen = \(amount) AND bank_date = \(bankDate)
+                """
+            )
+            return same == nil ? .contradicted : .known
+        }
         var entry = LedgerEntry("bank.credited", subject: number, on: bankDate)
         entry.move(amount, debit: .bankCash, credit: .clearing(channel))
         try await book(entry)
+        return .booked
     }
 
     /// Books the platform's own money that arrived in its deposit at the custodian; once.
-    public func bookDeposit(number: String, amount: Fen, bankDate: BusinessDate) async throws {
+    @discardableResult
+    public func bookDeposit(number: String, amount: Fen, bankDate: BusinessDate) async throws -> CreditOutcome {
         var entry = LedgerEntry("reserve.funded", subject: number, on: bankDate)
         entry.move(amount, debit: .bankCash, credit: .reserve)
-        guard try await book(entry) else { return }
+        guard try await book(entry) else {
+            let same = try await row(
+                """
+                SELECT FROM ledger_transaction t
+                  JOIN posting p ON p.tenant_id = t.tenant_id AND p.transaction_id = t.id
+                  JOIN ledger_account a ON a.tenant_id = p.tenant_id AND a.id = p.account_id
+                 WHERE t.tenant_id = \(tenantID) AND t.event = 'reserve.funded' AND t.subject = \(number)
+                   AND t.business_date = \(bankDate) AND a.kind = 'bank_cash' AND p.amount_fen = \(amount)
+                """
+            )
+            return same == nil ? .contradicted : .known
+        }
         try await record("reserve.funded", about: number, ["amount": .fen(amount)])
         // Fees that the reserve could not pay when they were charged are paid now.
         var recovery = LedgerEntry("fees.recovered", subject: number, on: bankDate)
         recovery.move(min(amount, try await balance(of: .feeReceivable)), debit: .reserve, credit: .feeReceivable)
         try await book(recovery)
+        return .booked
     }
+}
+
+/// What became of money whose arrival the bank told of.
+public enum CreditOutcome: Hashable, Sendable {
+    /// Booked now.
+    case booked
+    /// Booked before, as it is told now.
+    case known
+    /// Booked before under the same number with other content, which stands.
+    case contradicted
 }
 
 /// A flat object of texts as JSON, its members in a fixed order.

@@ -36,4 +36,13 @@ extension SystemTransaction {
         // Somebody else was faster: what was done here must not stand beside what they did.
         guard stored == 1 else { throw Rejection.idempotencyKeyInUse }
     }
+
+    /// Forgets answers to admins that are older than ``TenantTransaction/idempotencyKeyLifetime``, in real time.
+    ///
+    /// - Returns: Whether there may be more.
+    public func forgetOldAdminRequests(batch: Int = 10_000) async throws -> Bool {
+        let before = now - TenantTransaction.idempotencyKeyLifetime
+        let row = try await row("SELECT forget_admin_requests(\(before), \(batch)::int) AS forgotten")
+        return (try row?.get("forgotten", as: Int.self) ?? 0) == batch
+    }
 }

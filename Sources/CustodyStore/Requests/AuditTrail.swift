@@ -49,15 +49,17 @@ public struct AuditRecord: Hashable, Sendable {
 }
 
 extension TenantTransaction {
-    /// Notes who did what, in the transaction of its effects: one stands with the other, or neither does.
-    public func audit(_ action: String, on subject: String, by principal: Principal) async throws {
+    /// Notes who did what, or was refused it, in the transaction of its effects: one stands with the other, or neither does.
+    public func audit(
+        _ action: String, on subject: String, by principal: Principal, succeeded: Bool = true
+    ) async throws {
         let real = now - clockOffset
         try await run(
             """
             INSERT INTO audit_entry (tenant_id, id, actor, action, subject, origin, request_id, succeeded, occurred_at)
             VALUES (
                 \(tenantID), \(ID<AuditEntry>(at: real)), \(principal.name), \(action), \(String(subject.prefix(200))),
-                \(principal.origin), \(principal.requestID), true, \(real)
+                \(principal.origin), \(principal.requestID), \(succeeded), \(real)
             )
             """
         )

@@ -26,6 +26,17 @@ public enum CCBSplice {
         return pairs.joined(separator: "&")
     }
 
+    /// Whether a value reads like further fields (`x&Mkt_Id=1`): the text does not tell such a message from one that has them.
+    public static func isAmbiguous(_ value: JSON) -> Bool {
+        switch value {
+        case .object(let members): members.contains { isAmbiguous(.string($0.name)) || isAmbiguous($0.value) }
+        case .array(let elements): elements.contains(where: isAmbiguous)
+        case .string(let text):
+            text.split(separator: "&", omittingEmptySubsequences: false).dropFirst().contains { $0.contains("=") }
+        case .number, .bool, .null: false
+        }
+    }
+
     private static func splice(_ value: JSON, _ omitted: Set<String>, into pairs: inout [String]) {
         for member in (value.members ?? []).sorted(by: { $0.name < $1.name }) where !omitted.contains(member.name) {
             switch member.value {

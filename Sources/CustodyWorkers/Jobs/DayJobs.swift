@@ -14,6 +14,8 @@ struct DayJobs: Sendable {
     func open(_ job: ClaimedJob, _ date: BusinessDate) async throws {
         // Many short transactions: keys come with every order, and nothing may wait for their going.
         while try await store.withTenant(job.tenantID, { tx in try await tx.forgetOldIdempotencyKeys() }) {}
+        // Those of admins are nobody's: whichever platform's day begins first forgets them for all.
+        while try await store.withSystem({ tx in try await tx.forgetOldAdminRequests() }) {}
         try await store.withTenant(job.tenantID) { tx in
             let linked = try await tx.linkedCounterparties()
             let subjects = try await statements(of: date.advanced(by: -1), linked, in: tx)

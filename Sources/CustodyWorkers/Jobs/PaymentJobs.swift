@@ -134,20 +134,21 @@ struct PaymentJobs: Sendable {
     /// Books what a channel says of a payment that it calls paid.
     ///
     /// - Returns: What came of it, for the callback's record.
-    static func book(_ known: ChannelPayment, _ payment: PaymentRecord, _ tx: TenantTransaction) async throws -> String
-    {
+    static func book(
+        _ known: ChannelPayment, _ payment: PaymentRecord, _ tx: TenantTransaction
+    ) async throws -> CallbackResult {
         guard known.amount == nil || known.amount == payment.amount else {
             // Never booked on its word: the statement will show what was really paid, and the difference.
             try await tx.record(
                 "payment.amount_mismatch", about: payment.id.text,
                 ["ours": .fen(payment.amount), "theirs": .fen(known.amount ?? .zero)]
             )
-            return "amount differs"
+            return .amountDiffers
         }
-        guard let number = known.transactionNumber, let paidAt = known.paidAt else { return "incomplete" }
+        guard let number = known.transactionNumber, let paidAt = known.paidAt else { return .incomplete }
         let success = try await tx.succeed(
             payment.id, transactionNumber: number, paidAt: paidAt, payerID: known.payerID)
-        return "\(success)"
+        return CallbackResult(success)
     }
 
     /// Sends a refund to its channel, and follows it to its end.

@@ -4,7 +4,9 @@ import ArgumentParser
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure throughput against a yardstick, in the same run.",
-        subcommands: [BenchOrders.self, BenchCallbacks.self, BenchJobs.self, BenchStatements.self])
+        subcommands: [
+            BenchOrders.self, BenchCallbacks.self, BenchStorm.self, BenchJobs.self, BenchStatements.self,
+        ])
 }
 
 /// The middle of the measurements.

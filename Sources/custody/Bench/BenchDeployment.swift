@@ -25,8 +25,10 @@ final class BenchDeployment {
 
     /// Starts everything.
     ///
-    /// - Parameter database: A superuser's address of a database that may be filled.
-    init(database: DatabaseOptions, migrations: String) async throws {
+    /// - Parameters:
+    ///   - database: A superuser's address of a database that may be filled.
+    ///   - working: The queues whose jobs are done; the others' wait, since their counterparties are not what is measured.
+    init(database: DatabaseOptions, migrations: String, working: Set<Queue> = []) async throws {
         self.database = database
         directory =
             FileManager.default.temporaryDirectory.path + "/custody-bench-\(ProcessInfo.processInfo.processIdentifier)"
@@ -41,10 +43,11 @@ final class BenchDeployment {
         var options = try StoreOptions.parse([])
         options.database = database
         options.masterKeyFile = keyFile
-        store = try options.open(connections: 2, logger: Logger(label: "custody.bench"))
-        // Jobs wait: their counterparties are not what is measured.
+        store = try options.open(connections: 4, logger: Logger(label: "custody.bench"))
         try await store.withSystem { system in
-            for queue in Queue.allCases { try await system.setPaused(true, queue: queue) }
+            for queue in Queue.allCases where !working.contains(queue) {
+                try await system.setPaused(true, queue: queue)
+            }
         }
         var environment = ["CUSTODY_MASTER_KEY_FILE": keyFile, "CUSTODY_MIGRATIONS": migrations]
         if let url = database.databaseURL { environment["CUSTODY_DATABASE_URL"] = url }
@@ -63,10 +66,25 @@ final class BenchDeployment {
         worker = try processes.start("work", ["work"])
     }
 
-    /// What autovacuum does within a minute, so that neither side is measured on plans for empty tables.
-    func analyze() async throws {
-        _ = try await withConnection(to: try database.configuration()) { try await $0.query("ANALYZE") }
+    /// Makes the database one that has run for a while, so that neither side is measured on plans for empty tables, nor waits
+    /// for new files of the log to be written full of zeros and to reach the disk: a server soon writes into old ones again.
+    func settle() async throws {
+        try await withConnection(to: try database.configuration()) { connection in
+            _ = try await connection.query("ANALYZE")
+            for _ in 0..<BenchDeployment.logFiles {
+                _ = try await connection.query("SELECT pg_logical_emit_message(false, 'bench', 'x'), pg_switch_wal()")
+            }
+            _ = try await connection.query("CHECKPOINT")
+        }
     }
+
+    /// A gigabyte of log, more than a benchmark writes.
+    private static let logFiles = 64
+
+    /// Runs a command of ours to its end and returns what it printed.
+    ///
+    /// - Throws: When it fails.
+    func run(_ arguments: [String]) throws -> String { try processes.run(arguments) }
 
     /// Ends the processes.
     func stop() async {
@@ -75,12 +93,14 @@ final class BenchDeployment {
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    /// Transactions per second of a script of pgbench, as `custody_app`.
+    /// Runs a script of pgbench as `custody_app`: transactions per second, and with a pace how long each took from when it
+    /// was due, in seconds.
     ///
     /// Counted, not timed: a child of this process inherits a mask that keeps pgbench's own alarm from it.
     func pgbench(
-        _ script: String, programs: String, clients: Int, transactions: Int, variables: [String: String]
-    ) throws -> Double {
+        _ script: String, programs: String, clients: Int, transactions: Int, variables: [String: String],
+        pace: Double? = nil
+    ) throws -> (rate: Double, latencies: [Double]) {
         let address = try database.configuration(role: "custody_app")
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "\(programs)/pgbench")
@@ -89,7 +109,8 @@ final class BenchDeployment {
                 "--no-vacuum", "--protocol=prepared", "--client=\(clients)", "--jobs=2",
                 "--transactions=\(transactions / clients)", "--file=\(script)", "-h", address.host, "-p",
                 String(address.port), "-U", "custody_app",
-            ] + variables.sorted { $0.key < $1.key }.flatMap { ["-D", "\($0.key)=\($0.value)"] } + [address.database]
+            ] + (pace.map { ["--rate=\($0)", "--log", "--log-prefix=\(directory)/pgbench"] } ?? [])
+            + variables.sorted { $0.key < $1.key }.flatMap { ["-D", "\($0.key)=\($0.value)"] } + [address.database]
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
@@ -99,7 +120,22 @@ final class BenchDeployment {
         guard let match = text.firstMatch(of: #/tps = ([0-9.]+)/#), let rate = Double(match.1) else {
             throw DemoFailure(description: "pgbench could not be measured")
         }
-        return rate
+        return (rate, try takeLatencies())
+    }
+
+    /// The third field of each line that pgbench logged, in microseconds there; the files are gone then.
+    private func takeLatencies() throws -> [Double] {
+        var latencies: [Double] = []
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory) where name.hasPrefix("pgbench.") {
+            let file = "\(directory)/\(name)"
+            let bytes = FileManager.default.contents(atPath: file) ?? Data()
+            latencies += bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
+                let fields = line.split(separator: UInt8(ascii: " "))
+                return fields.count > 2 ? Double(String(decoding: fields[2], as: UTF8.self)).map { $0 / 1e6 } : nil
+            }
+            try FileManager.default.removeItem(atPath: file)
+        }
+        return latencies
     }
 
     private static func ready(_ port: Int, since began: ContinuousClock.Instant) async throws -> Double {

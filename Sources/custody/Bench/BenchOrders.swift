@@ -39,7 +39,7 @@ struct BenchOrders: AsyncParsableCommand {
 
     private func measure(_ market: Market, _ deployment: BenchDeployment) async throws {
         _ = load(market, deployment, "warm").run(connections: clients, seconds: 2)
-        try await deployment.analyze()
+        try await deployment.settle()
         var (ours, yardstick, latencies): ([Double], [Double], [Double]) = ([], [], [])
         var (accepted, refused, cpu) = (0, 0, 0.0)
         for run in 0..<runs {
@@ -56,7 +56,8 @@ struct BenchOrders: AsyncParsableCommand {
                     variables: [
                         "tenant": market.tenant.uuid.text, "s1": market.payees[0].uuid.text,
                         "s2": market.payees[1].uuid.text, "run": String(run + 1), "n": "0",
-                    ]))
+                    ]
+                ).rate)
         }
         latencies.sort()
         let (rate, reference) = (median(ours), median(yardstick))

@@ -19,6 +19,15 @@ struct HTTPLoad: Sendable {
         var strangest: Int?
         /// How long each took, in seconds.
         var latencies: [Double] = []
+        /// How long all took together.
+        var seconds = 0.0
+
+        /// Counts another run's answers too.
+        mutating func add(_ other: Outcome) {
+            accepted += other.accepted
+            refused += other.refused
+            strangest = strangest ?? other.strangest
+        }
     }
 
     /// One connection and the answer that it waits for.
@@ -86,6 +95,7 @@ struct HTTPLoad: Sendable {
             }
         }
         outcome.refused += open
+        outcome.seconds = custody.seconds(since: began)
         return outcome
     }
 

@@ -1,12 +1,14 @@
 import CustodyWire
 import Foundation
 
-/// The processes of a demo: this same executable, started again in its other roles.
+/// The processes of a demo: this same executable, started again in its other roles. They end with this one, however it ends.
 final class DemoProcesses {
     private var running: [(name: String, process: Process)] = []
     private let executable: String
     private let directory: String
     private let environment: [String: String]
+    /// We hold its other end for as long as we live.
+    private let life = Pipe()
 
     /// - Parameters:
     ///   - directory: Where each process writes its log.
@@ -18,6 +20,8 @@ final class DemoProcesses {
         executable = path
         self.directory = directory
         self.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        // Nobody else is to hold it: a child that did would outlive us, and keep its brothers alive.
+        _ = fcntl(life.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
     }
 
     /// Starts a role that goes on until ``stop()``, and returns the number of its process.
@@ -31,6 +35,8 @@ final class DemoProcesses {
         let process = make(arguments)
         process.standardOutput = output
         process.standardError = output
+        process.standardInput = life.fileHandleForReading
+        process.environment = environment.merging([ParentWatch.variable: "true"]) { $1 }
         try process.run()
         running.append((name, process))
         return process.processIdentifier

@@ -4,28 +4,6 @@ import CustodyWire
 import Foundation
 import Postgres
 
-/// Something a test waited for and did not see.
-public struct NeverHappened: Error, CustomStringConvertible {
-    /// What it was.
-    public let description: String
-
-    /// Makes one.
-    public init(description: String) { self.description = description }
-}
-
-/// Waits until something is so.
-///
-/// - Throws: ``NeverHappened`` after the limit.
-public func eventually(
-    _ what: String, within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw NeverHappened(description: what) }
-        try await Task.sleep(for: .milliseconds(30))
-    }
-}
-
 extension SimulatedMarket {
     /// What an instruction came to, as it is stored.
     public struct InstructionState: Sendable {

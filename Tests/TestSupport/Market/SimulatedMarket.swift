@@ -157,8 +157,8 @@ public struct SimulatedMarket: Sendable {
     private static func store(_ letter: SimulatorRequest, _ world: World, _ link: WeChatPayLink) async throws {
         let message = try WeChatPayCallback.verify(
             headers: letter.headers, body: letter.body, link: link, now: SimulatorClock.realNow())
-        _ = try await world.run { tx in
-            try await tx.receive([
+        try await world.run { tx in
+            tx.receive([
                 NewCallback(
                     counterparty: .weChatPay, notificationID: message.notificationID, kind: message.eventType,
                     headers: "{}", body: letter.body)
@@ -172,8 +172,8 @@ public struct SimulatedMarket: Sendable {
         for letter in Array(repeating: letters, count: times).flatMap(\.self).shuffled() {
             try await SimulatedMarket.store(letter, world, weChatLink)
             // A channel may give the same fact another number when it sends it anew.
-            _ = try await world.run { tx in
-                try await tx.receive([
+            try await world.run { tx in
+                tx.receive([
                     NewCallback(
                         counterparty: .weChatPay, notificationID: "again-\(UUID().uuidString)",
                         kind: "TRANSACTION.SUCCESS", headers: "{}", body: letter.body)

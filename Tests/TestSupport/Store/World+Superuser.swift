@@ -78,6 +78,67 @@ extension World {
         ).count
     }
 
+    /// All that a counterparty's word may change here, as one text: the same text before and after means that nothing was done.
+    ///
+    /// Jobs that process callbacks do not count, nor does the note that an amount differed.
+    public func footprint() async throws -> String {
+        try await superuser(
+            """
+            SELECT jsonb_build_object(
+                'postings', (SELECT jsonb_agg(jsonb_build_array(account_id, amount_fen) ORDER BY account_id, amount_fen)
+                               FROM custody.posting WHERE tenant_id = \(tenantID)),
+                'entries', (SELECT jsonb_agg(event || ' ' || subject ORDER BY event, subject)
+                              FROM custody.ledger_transaction WHERE tenant_id = \(tenantID)),
+                'orders', (SELECT jsonb_agg(jsonb_build_array(id, state) ORDER BY id)
+                             FROM custody.trade_order WHERE tenant_id = \(tenantID)),
+                'payments', (SELECT jsonb_agg(to_jsonb(p) ORDER BY id) FROM custody.payment p
+                              WHERE tenant_id = \(tenantID)),
+                'refunds', (SELECT jsonb_agg(to_jsonb(r) ORDER BY id) FROM custody.refund r
+                             WHERE tenant_id = \(tenantID)),
+                'credits', (SELECT jsonb_agg(to_jsonb(c) ORDER BY number) FROM custody.bank_credit c
+                             WHERE tenant_id = \(tenantID)),
+                'instructions', (SELECT jsonb_agg(to_jsonb(i) ORDER BY id) FROM custody.instruction i
+                                  WHERE tenant_id = \(tenantID)),
+                'sub_merchants', (SELECT count(*) FROM custody.sub_merchant WHERE tenant_id = \(tenantID)),
+                'events', (SELECT count(*) FROM custody.event
+                            WHERE tenant_id = \(tenantID) AND type <> 'payment.amount_mismatch'),
+                'jobs', (SELECT jsonb_agg(kind || ' ' || subject ORDER BY kind, subject)
+                           FROM (SELECT tenant_id, kind, subject FROM custody.job
+                                 UNION ALL SELECT tenant_id, kind, subject FROM custody.job_later) j
+                          WHERE tenant_id = \(tenantID) AND kind <> 'process_callback')
+            )::text AS footprint
+            """
+        ).first?.get("footprint") ?? ""
+    }
+
+    /// What came of each stored callback, by its id; nil for those that nobody has looked at.
+    public func callbackResults() async throws -> [String: String?] {
+        let rows = try await superuser("SELECT id::text, result FROM custody.callback WHERE tenant_id = \(tenantID)")
+        return try rows.reduce(into: [:]) { found, row in
+            found[try row.get("id", as: String.self)] = .some(try row.get("result", as: String?.self))
+        }
+    }
+
+    /// The audit trail's entries of what was refused, with their subjects, the oldest first.
+    public func refusals() async throws -> [(action: String, subject: String)] {
+        try await superuser(
+            """
+            SELECT action, subject FROM custody.audit_entry
+             WHERE tenant_id = \(tenantID) AND NOT succeeded ORDER BY id
+            """
+        ).map { (try $0.get("action"), try $0.get("subject")) }
+    }
+
+    /// Lets the answer to an admin's request be so much older.
+    public func ageAdminAnswer(_ key: String, by age: Duration) async throws {
+        let seconds = Int(age.components.seconds)
+        try await superuser(
+            """
+            UPDATE custody.admin_request SET created_at = created_at - make_interval(secs => \(seconds))
+             WHERE key = \(key)
+            """)
+    }
+
     /// What is stored of the answer to an admin's request, as it lies there.
     public func keptAdminAnswer(_ key: String) async throws -> [UInt8] {
         try await superuser("SELECT response FROM custody.admin_request WHERE key = \(key)").first?.get("response")

@@ -15,7 +15,7 @@ struct ReconciledDay: Sendable {
         let day = ReconciledDay(world: try await TestStore.make().world(), bill: bill)
         if reserve > .zero {
             try await day.world.run { tx in
-                try await tx.bookDeposit(number: "D1", amount: reserve, bankDate: bill.date)
+                _ = try await tx.bookDeposit(number: "D1", amount: reserve, bankDate: bill.date)
             }
         }
         try await day.makeReceipts()
@@ -76,7 +76,7 @@ struct ReconciledDay: Sendable {
     func credit(_ number: String, _ amount: Fen, for date: BusinessDate? = nil) async throws {
         let date = date ?? bill.date
         try await world.run { tx in
-            try await tx.bookCredit(
+            _ = try await tx.bookCredit(
                 number: number, channel: bill.channel, businessDate: date, amount: amount,
                 bankDate: date.advanced(by: 1))
         }

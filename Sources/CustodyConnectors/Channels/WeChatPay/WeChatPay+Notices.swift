@@ -9,7 +9,7 @@ extension WeChatPay {
         let content = try content(of: body)
         let resource = content.resource
         if let ours = link.partner?.subMchid, let theirs = resource["sub_mchid"]?.string, ours != theirs {
-            throw Doubt(.malformedAnswer, "a callback about another sub-merchant")
+            throw .anotherMerchant
         }
         switch content.eventType {
         case "TRANSACTION.SUCCESS":
@@ -20,11 +20,15 @@ extension WeChatPay {
             guard let merchant = (resource["mchid"] ?? resource["sp_mchid"])?.string,
                 let payment = ChannelPayment(weChatPay: resource)
             else { throw Doubt(.malformedAnswer, "a payment callback that cannot be read") }
+            let app = (resource["appid"] ?? resource["sp_appid"])?.string
+            guard app == nil || app == link.appid else { throw .anotherMerchant }
             return .payment(serial: serial, merchantNumber: merchant, payment)
         case "REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED":
             guard let serial = resource["out_refund_no"]?.string, let parent = resource["out_trade_no"]?.string,
                 let refund = ChannelRefund(weChatPay: resource, status: resource["refund_status"]?.string)
             else { throw Doubt(.malformedAnswer, "a refund callback that cannot be read") }
+            let merchant = (resource["mchid"] ?? resource["sp_mchid"])?.string
+            guard merchant == nil || merchant == link.mchid else { throw .anotherMerchant }
             return .refund(serial: serial, paymentSerial: parent, refund)
         default: return .other(content.eventType)
         }

@@ -1,6 +1,6 @@
-/// `application/x-www-form-urlencoded`, as the gateway's requests and the notifications are written.
+/// `application/x-www-form-urlencoded`, as queries, Alipay's requests and its notifications are written.
 ///
-/// Source: WHATWG URL, 5; a space is `+`. Stricter than ``PercentEncoding/formFields(_:)``: what cannot be read is refused.
+/// Source: WHATWG URL, 5; a space is `+`. Stricter than that: what cannot be read, or could be read in two ways, is refused.
 public enum URLForm {
     /// A name and its value, decoded.
     public struct Field: Hashable, Sendable {
