@@ -68,6 +68,19 @@ import TestSupport
         }
     }
 
+    @Test(arguments: [
+        "limit=%2", "limit=%zz", "state=%FF", "state=%00", "limit=1&limit=1", "limit=1&%6Cimit=2",
+        String(repeating: "&x=1", count: 2), (0...300).map { "x\($0)=1" }.joined(separator: "&"),
+    ])
+    func `a query that can be read in no way, or in two, is refused`(query: String) async throws {
+        try await APIBench.run { bench async throws in
+            for path in ["/v1/orders", "/v1/events", "/v1/discrepancies"] {
+                let answer = try await bench.send("GET", "\(path)?\(query)")
+                #expect(answer.status == 400 && answer.code == "invalid_field" && answer.pointer == "?", "\(path)")
+            }
+        }
+    }
+
     @Test func `an unknown field is refused on every route that takes a body`() async throws {
         try await APIBench.run { bench async throws in
             let paths = [
