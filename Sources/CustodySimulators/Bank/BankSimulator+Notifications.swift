@@ -126,7 +126,7 @@ extension BankSimulator {
             txnCode: notification.txnCode, partnerID: found.partnerID, marketID: notification.marketID,
             notifyID: notification.notifyID, at: at, body: notification.body
         ).bytes
-        let real = SimulatorClock.realNow()
+        let real = realNow
         let path = found.url.split(separator: "://", maxSplits: 1).last.map { $0.drop { $0 != "/" } } ?? "/"
         guard
             var headers = try? found.signer.headers(

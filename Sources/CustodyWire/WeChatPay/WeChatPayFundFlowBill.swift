@@ -3,7 +3,8 @@ import CustodyDomain
 /// WeChat Pay's fund-flow bill (资金账单) of a day: every movement of a merchant's account, with its balance.
 ///
 /// A sub-merchant's is the same once it is decrypted; that of all sub-merchants says in columns more whose each movement
-/// is. Counts and sums are verified against the summary, and every balance against the one before it of the same account.
+/// is; several may be joined, each with titles and a summary of its own. Counts and sums are verified against the summary,
+/// and every balance against the one before it of the same account.
 enum WeChatPayFundFlowBill {
     /// A title that no other bill has.
     static let mark = "资金流水单号"
@@ -14,21 +15,18 @@ enum WeChatPayFundFlowBill {
         let details: StatementDetails
 
         private let places: Places
-        private var table: BackTickCSV
-        private var clock = TextClock()
-        private var day = CommonDay()
+        private var rows: WeChatPayBillRows
         private var balance: Int64?
         /// The balances of those accounts that are not the last one read.
         private var otherBalances: [String: Int64] = [:]
         private var owner = ""
-        private var income = Side()
-        private var expense = Side()
 
-        var fields: StatementFields { table.fields }
+        var fields: StatementFields { rows.table.fields }
 
         init(_ header: StatementHeader) throws(StatementDefect) {
             places = try Places(header)
-            table = BackTickCSV(header)
+            // That of all sub-merchants comes in several files, joined by whoever decrypts them.
+            rows = WeChatPayBillRows(header, mayBeJoined: true)
             details = StatementDetails(
                 header, dropping: ["记账时间", "资金流水单号", "微信支付业务单号", "业务类型", "收支类型", "收支金额(元)", "业务凭证号"],
                 leavesOutZero: false, hasBackslashes: true)
@@ -38,17 +36,19 @@ enum WeChatPayFundFlowBill {
             _ line: TextSlice, of reader: LineReader, into row: inout StatementRow
         ) throws(StatementDefect) -> Bool {
             let number = reader.number
-            guard try table.takesRow(line, number) else { return false }
-            let (places, fields, header) = (places, table.fields, table.header)
-            guard let bookedAt = clock.wallClock(fields[places.time]) else {
-                throw header.defect("not a time", number, places.time)
+            guard try rows.table.takesRow(line, number) else {
+                if rows.table.isAtAnother {
+                    try verifyTotals()
+                    rows.beginAnew()
+                    (balance, owner) = (nil, "")
+                    otherBalances = [:]
+                }
+                return false
             }
-            guard let amount = fields[places.amount].yuan else {
-                throw header.defect("not an amount in whole fen", number, places.amount)
-            }
-            guard let after = fields[places.balance].yuan else {
-                throw header.defect("not an amount in whole fen", number, places.balance)
-            }
+            let (places, fields, header) = (places, rows.table.fields, rows.table.header)
+            let bookedAt = try rows.time(places.time, number)
+            let amount = try rows.fen(places.amount, number)
+            let after = try rows.fen(places.balance, number)
             let direction = fields[places.direction]
             let isExpense = direction == "支出"
             guard isExpense || direction == "收入", amount >= 0 else {
@@ -60,19 +60,18 @@ enum WeChatPayFundFlowBill {
                 throw header.defect("the balance does not follow from the one before", number, places.balance)
             }
             balance = after
-            if isExpense { expense.add(amount) } else { income.add(amount) }
+            if isExpense { rows.expense.add(amount) } else { rows.income.add(amount) }
             row.kind = .movement
             // The merchant's number, where there is one.
             let voucher = fields[places.voucher]
             row.reference = voucher.isEmpty ? fields[places.business] : voucher
             row.parent = fields[places.business]
             row.counterpart = fields[places.flow]
-            guard !row.counterpart.isEmpty else { throw header.defect("an empty value", number, places.flow) }
+            try rows.demand([places.flow], number)
             row.amount = change
             row.fee = 0
             row.status = fields[places.kind]
             row.occurredAt = bookedAt
-            day.note(bookedAt)
             return true
         }
 
@@ -85,23 +84,17 @@ enum WeChatPayFundFlowBill {
         }
 
         func finish(_ reader: LineReader) throws(StatementDefect) -> (account: String?, date: BusinessDate?) {
-            try table.finish(reader.number)
-            try table.verify("资金流水总笔数", count: table.rowCount)
-            try table.verify("收入笔数", count: income.count)
-            try table.verify("收入金额", sum: income.sum)
-            try table.verify("支出笔数", count: expense.count)
-            try table.verify("支出金额", sum: expense.sum)
-            return (nil, day.value)
+            try rows.table.finish(reader.number)
+            try verifyTotals()
+            return (nil, rows.day.value)
         }
-    }
 
-    private struct Side {
-        private(set) var count = 0
-        private(set) var sum: Int128 = 0
-
-        mutating func add(_ amount: Int64) {
-            count += 1
-            sum += Int128(amount)
+        private func verifyTotals() throws(StatementDefect) {
+            try rows.table.verify("资金流水总笔数", count: rows.table.rowCount)
+            try rows.table.verify("收入笔数", count: rows.income.count)
+            try rows.table.verify("收入金额", sum: rows.income.sum)
+            try rows.table.verify("支出笔数", count: rows.expense.count)
+            try rows.table.verify("支出金额", sum: rows.expense.sum)
         }
     }
 

@@ -14,19 +14,14 @@ enum WeChatPayProfitSharingBill {
         let details: StatementDetails
 
         private let places: Places
-        private var table: BackTickCSV
-        private var clock = TextClock()
+        private var rows: WeChatPayBillRows
         private var payer = CommonText()
-        private var day = CommonDay()
-        private var split: Int128 = 0
-        private var returned: Int128 = 0
-        private var returns = 0
 
-        var fields: StatementFields { table.fields }
+        var fields: StatementFields { rows.table.fields }
 
         init(_ header: StatementHeader) throws(StatementDefect) {
             places = try Places(header)
-            table = BackTickCSV(header)
+            rows = WeChatPayBillRows(header)
             details = StatementDetails(
                 header, dropping: ["分账时间", "微信订单号", "分账明细单号", "商户分账/回退单号", "分账金额", "处理状态"],
                 leavesOutZero: true, hasBackslashes: true)
@@ -36,18 +31,12 @@ enum WeChatPayProfitSharingBill {
             _ line: TextSlice, of reader: LineReader, into row: inout StatementRow
         ) throws(StatementDefect) -> Bool {
             let number = reader.number
-            guard try table.takesRow(line, number) else { return false }
-            let (places, fields, header) = (places, table.fields, table.header)
-            for place in [places.payment, places.detail, places.reference, places.receiver, places.state]
-            where fields[place].isEmpty {
-                throw header.defect("an empty value", number, place)
-            }
-            guard let time = clock.wallClock(fields[places.time]) else {
-                throw header.defect("not a time", number, places.time)
-            }
-            guard let amount = fields[places.amount].yuan, amount >= 0 else {
-                throw header.defect("not an amount in whole fen", number, places.amount)
-            }
+            guard try rows.table.takesRow(line, number) else { return false }
+            let (places, fields) = (places, rows.table.fields)
+            try rows.demand(places.demanded, number)
+            let time = try rows.time(places.time, number)
+            let amount = try rows.fen(places.amount, number)
+            guard amount >= 0 else { throw rows.table.header.defect("negative amount", number, places.amount) }
             row.kind = .split
             row.reference = fields[places.reference]
             row.parent = fields[places.payment]
@@ -57,17 +46,16 @@ enum WeChatPayProfitSharingBill {
             row.status = fields[places.state]
             row.occurredAt = time
             if fields[places.kind].text.contains("回退") {
-                returned += Int128(amount)
-                returns += 1
+                rows.expense.add(amount)
             } else {
-                split += Int128(amount)
+                rows.income.add(amount)
             }
             payer.note(fields[places.payer])
-            day.note(time)
             return true
         }
 
         func finish(_ reader: LineReader) throws(StatementDefect) -> (account: String?, date: BusinessDate?) {
+            let (table, split, returned) = (rows.table, rows.income, rows.expense)
             try table.finish(reader.number)
             var isCounted = false
             for title in table.summary.keys.sorted() {
@@ -75,21 +63,24 @@ enum WeChatPayProfitSharingBill {
                 case "总笔数", "分账总笔数", "总单数":
                     try table.verify(title, count: table.rowCount)
                     isCounted = true
-                case "分账笔数": try table.verify(title, count: table.rowCount - returns)
-                case "回退笔数", "分账回退笔数": try table.verify(title, count: returns)
-                case "总金额": try table.verify(title, sum: split + returned)
-                case "分账总金额", "分账金额": try table.verify(title, sum: split)
-                case "回退总金额", "回退金额", "分账回退金额": try table.verify(title, sum: returned)
+                case "分账笔数": try table.verify(title, count: split.count)
+                case "回退笔数", "分账回退笔数": try table.verify(title, count: returned.count)
+                case "总金额": try table.verify(title, sum: split.sum + returned.sum)
+                case "分账总金额", "分账金额": try table.verify(title, sum: split.sum)
+                case "回退总金额", "回退金额", "分账回退金额": try table.verify(title, sum: returned.sum)
                 default: break
                 }
             }
             guard isCounted else { throw table.defect("the summary lacks a total", "总笔数") }
-            return (payer.value, day.value)
+            return (payer.value, rows.day.value)
         }
     }
 
     private struct Places {
         let time, payer, payment, detail, reference, receiver, amount, kind, state: Int
+
+        /// What every row must say.
+        var demanded: [Int] { [payment, detail, reference, receiver, state] }
 
         init(_ header: StatementHeader) throws(StatementDefect) {
             time = try header.required("分账时间")

@@ -137,7 +137,8 @@ extension Capabilities {
         repeatable: [
             .addReceiver, .removeReceiver, .closeSubMerchant, .bindAccount, .changeAccount, .closeCollection,
         ],
-        collector: .custodian, signer: .platform, splitTimings: [.later], confirmsPartially: true,
+        collector: .custodian, signer: .platform, splitTimings: [.later], confirmsFirst: true,
+        confirmsPartially: true,
         refundSources: [.held, .available], withdrawalSpeeds: [], verifications: [.none], deliveries: [.push, .poll],
         fileKinds: [.receipts, .withdrawals, .balances],
         limits: .init(

@@ -100,7 +100,7 @@ extension WeChatEcommerce {
         switch kind {
         case .receipts: await pay.fetch(.trades, of: date, into: spool)
         case .returns: await pay.fetch(.failedWithdrawals, of: date, into: spool)
-        case .refunds, .withdrawals, .balances:
+        default:
             .refused(Refusal(code: Refusal.unsupportedCode, message: "WeChat has no file of \(kind.rawValue)"))
         }
     }
