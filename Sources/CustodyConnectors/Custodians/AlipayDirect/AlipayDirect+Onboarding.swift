@@ -204,7 +204,7 @@ extension AlipayDirect {
         case .receipts: return await gateway.bill("trade_zft_merchant", of: date, into: spool)
         case .withdrawals: return await gateway.bill("settlementMerge", of: date, into: spool)
         case .balances: return await gateway.bill("zft_acc", of: date, into: spool)
-        case .refunds, .returns: return unsupported(.fetchFile)
+        default: return unsupported(.fetchFile)
         }
     }
 }
