@@ -73,7 +73,7 @@ let package = Package(
             "CustodySimulators",
             [
                 "CustodyDomain", "CustodyWire", crypto, cryptoExtras, httpClient, hummingbird, lifecycle, logging, nio,
-                nioHTTP1, x509,
+                nioHTTP1, nioSSL, x509,
             ]),
         library(
             "CustodyWorkers",
@@ -143,7 +143,13 @@ let package = Package(
             ]
         ),
         // These run the built executable: they find it beside themselves.
-        tests("EndToEndTests", ["CustodyDomain", "CustodyStore", "CustodyWire", "Postgres", "TestSupport", crypto]),
+        tests(
+            "EndToEndTests",
+            [
+                "CustodyConnectors", "CustodyDomain", "CustodySimulators", "CustodyStore", "CustodyWire", "Postgres",
+                "TestSupport", crypto, httpClient,
+            ]
+        ),
         tests("TidyTests", []),
     ]
 )

@@ -154,8 +154,9 @@ public struct Outbound: Sendable {
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if !body.isEmpty { request.body = .bytes(body) }
         do {
+            let end = ContinuousClock.now + timeout
             let response = try await client.execute(request, timeout: TimeAmount(timeout))
-            let bytes = try await response.body.collect(upTo: Outbound.responseLimit)
+            let bytes = try await Outbound.collected(response.body, by: end)
             return Answer(
                 status: Int(response.status.code),
                 headers: response.headers.map { ($0.name, $0.value) },
@@ -163,6 +164,24 @@ public struct Outbound: Sendable {
             )
         } catch {
             throw Outbound.doubt(about: error)
+        }
+    }
+
+    /// A body, whole: the client's own deadline is over with the head, and a line that trickles is never idle.
+    private static func collected(
+        _ body: HTTPClientResponse.Body, by end: ContinuousClock.Instant
+    ) async throws -> ByteBuffer {
+        try await withThrowingTaskGroup(of: ByteBuffer?.self) { group in
+            group.addTask { try await body.collect(upTo: responseLimit) }
+            group.addTask {
+                try await Task.sleep(until: end, clock: .continuous)
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let bytes = try await group.next() ?? nil else { throw HTTPClientError.deadlineExceeded }
+            // A body whose reader was cancelled may look complete.
+            try Task.checkCancellation()
+            return bytes
         }
     }
 
@@ -174,12 +193,40 @@ public struct Outbound: Sendable {
         case let error as HTTPClientError: return Doubt(.noAnswer, error.shortDescription)
         case is NIOTooManyBytesError: return Doubt(.malformedAnswer, "answer over the size limit")
         case let error as IOError where neverConnected.contains(error.errnoCode):
-            return Doubt(.unreachable, "no connection")
-        case is NIOConnectionError: return Doubt(.unreachable, "no connection")
-        case NIOSSLError.handshakeFailed: return Doubt(.unreachable, "TLS handshake failed")
-        case is NIOSSLExtraError: return Doubt(.unreachable, "TLS: the certificate was not accepted")
+            return Doubt(.unreachable, isRefusal(error) ? refusedConnection : "no connection")
+        case let error as NIOConnectionError:
+            let isRefused =
+                !error.connectionErrors.isEmpty && error.connectionErrors.allSatisfy { isRefusal($0.error) }
+            return Doubt(.unreachable, isRefused ? refusedConnection : "no connection")
+        case NIOSSLError.handshakeFailed(let cause): return Doubt(.unreachable, detail(of: cause))
+        case is NIOSSLExtraError: return Doubt(.unreachable, "TLS: its certificate names another host")
+        // Under TLS 1.3 what the other side thinks of us comes after our part of the handshake.
+        case let cause as BoringSSLError: return Doubt(.noAnswer, detail(of: cause))
         default: return Doubt(.noAnswer, String(describing: type(of: error)))
         }
+    }
+
+    /// What a doubt says when the system of the other side said that nobody listens.
+    static let refusedConnection = "connection refused"
+    /// What a doubt says when our certificate is missing, or is not believed.
+    static let ownCertificateRefused = "TLS: it does not accept our certificate, or our having none"
+    /// What a doubt says when the connection ended before TLS came about.
+    static let closedInHandshake = "TLS: closed during the handshake"
+
+    private static func isRefusal(_ error: any Error) -> Bool { (error as? IOError)?.errnoCode == ECONNREFUSED }
+
+    /// What a handshake failed of, in words of ours: the library's own are for its makers.
+    private static func detail(of error: BoringSSLError) -> String {
+        let text = String(describing: error)
+        func says(_ words: String...) -> Bool { words.contains { text.contains($0) } }
+        if says("CERTIFICATE_VERIFY_FAILED") { return "TLS: its certificate is not believed" }
+        if says("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED") {
+            return ownCertificateRefused
+        }
+        if says("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "UNSUPPORTED_VERSION") {
+            return "TLS: no version that both speak"
+        }
+        return says("EOF during handshake") ? closedInHandshake : "TLS handshake failed"
     }
 
     /// Failures of making the connection.

@@ -51,12 +51,17 @@ public final class FaultRules: Sendable {
     public var all: [FaultRule] { rules.withLock { $0 } }
 
     /// Takes one use of the first rule that matches; nil when nothing goes wrong.
+    ///
+    /// One of the line's (``LineFault``) counts for the request that is being answered, whose listener carries it out: to
+    /// the simulator itself nothing goes wrong then.
     public func take(
         _ operation: String, merchant: String? = nil, serial: String? = nil, amount: Fen? = nil
     ) -> FaultRule? {
-        rules.withLock { rules in
+        let drawn = DrawnLineFault.current
+        let found = rules.withLock { rules -> FaultRule? in
             let index = rules.firstIndex { rule in
-                (rule.operation == operation || rule.operation == "*")
+                (LineFault(rawValue: rule.fault) == nil || drawn?.isFree == true)
+                    && (rule.operation == operation || rule.operation == "*")
                     && (rule.merchant == nil || rule.merchant == merchant)
                     && (rule.serial == nil || rule.serial == serial) && (rule.amount == nil || rule.amount == amount)
             }
@@ -66,5 +71,8 @@ public final class FaultRules: Sendable {
             if rules[index].count <= 0 { rules.remove(at: index) }
             return rule
         }
+        guard let found, LineFault(rawValue: found.fault) != nil else { return found }
+        drawn?.draw(found)
+        return nil
     }
 }

@@ -44,10 +44,3 @@ public struct SimulatorScenario: Sendable {
         }
     }
 }
-
-extension WeChatPaySimulator {
-    /// Plays a scenario's control requests.
-    public nonisolated func play(_ scenario: SimulatorScenario) async throws(SimulatorScenario.Failure) {
-        try await scenario.play { await answer($0) }
-    }
-}

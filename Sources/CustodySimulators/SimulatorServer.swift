@@ -76,7 +76,7 @@ public enum SimulatorResponse: Sendable {
     }
 }
 
-/// The listener of every simulator: HTTP/1.1 without TLS, one handler for all requests.
+/// The listener of every simulator: HTTP/1.1, with TLS where its line says so, one handler for all requests.
 public final class SimulatorServer: Service {
     /// Handles one request; called concurrently.
     public typealias Handler = @Sendable (SimulatorRequest) async -> SimulatorResponse
@@ -86,6 +86,7 @@ public final class SimulatorServer: Service {
 
     private let host: String
     private let port: Int
+    private let line: SimulatorLine?
     private let logger: Logger
     private let handler: Handler
     private let binding = Mutex(Binding())
@@ -103,13 +104,16 @@ public final class SimulatorServer: Service {
     /// - Parameters:
     ///   - host: The address to bind.
     ///   - port: The port to bind; 0 lets the system choose, see ``boundPort()``.
+    ///   - line: How it is reached, which `/control/line` then changes; nil is a plain line that stays as it is.
     ///   - logger: For errors; by default one that only says what is critical.
     ///   - handler: Answers every request.
     public init(
-        host: String = "127.0.0.1", port: Int = 0, logger: Logger? = nil, handler: @escaping Handler
+        host: String = "127.0.0.1", port: Int = 0, line: SimulatorLine? = nil, logger: Logger? = nil,
+        handler: @escaping Handler
     ) {
         self.host = host
         self.port = port
+        self.line = line
         self.handler = handler
         if let logger {
             self.logger = logger
@@ -133,24 +137,70 @@ public final class SimulatorServer: Service {
         }
     }
 
+    /// Answers a request as if it had come over the socket, without what the line does to answers.
+    public func answer(_ request: SimulatorRequest) async -> SimulatorResponse {
+        if let response = line?.answer(request) { return response }
+        return await handler(request)
+    }
+
     /// Listens and answers until the task is cancelled or its service group shuts down.
     public func run() async throws {
+        while let pause = try await listen() {
+            // Nobody is there meanwhile: the system refuses connections.
+            await cancelWhenGracefulShutdown { try? await Task.sleep(for: pause) }
+            if Task.isCancelled || Task.isShuttingDownGracefully { return }
+        }
+    }
+
+    /// Listens until it is over, or until the line says that nobody is to listen for a while.
+    private func listen() async throws -> Duration? {
+        // The same port again, where it listened before.
+        let known = binding.withLock { try? $0.result?.get() }
+        let line = line ?? SimulatorLine()
         let application = Application(
-            responder: CallbackResponder<SimulatorContext> { [handler] request, context in
-                try await SimulatorServer.respond(to: request, context, handler)
+            responder: CallbackResponder<SimulatorContext> { [self] request, context in
+                try await respond(to: request, context)
             },
-            configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
+            server: HTTPServerBuilder { SimulatorChannel(base: HTTP1Channel(responder: $0), line: line) },
+            configuration: ApplicationConfiguration(address: .hostname(host, port: known ?? port), serverName: nil),
             onServerRunning: { [self] channel in
                 settle(channel.localAddress?.port.map { .success($0) } ?? .failure(NotListening()))
             },
             logger: logger
         )
         do {
-            try await application.run()
-            settle(.failure(NotListening()))
+            let pause = try await run(application, until: line)
+            if pause == nil { settle(.failure(NotListening())) }
+            return pause
         } catch {
             settle(.failure(error))
             if !(error is CancellationError) { throw error }
+            return nil
+        }
+    }
+
+    /// Runs until it is over, or lets what is being answered end when the line says that nobody is to listen.
+    private func run(_ application: some Service, until line: SimulatorLine) async throws -> Duration? {
+        let group = ServiceGroup(configuration: .init(services: [application], logger: logger))
+        return try await withThrowingTaskGroup(of: Duration?.self) { tasks in
+            tasks.addTask {
+                try await group.run()
+                return nil
+            }
+            tasks.addTask {
+                while !Task.isCancelled {
+                    if let pause = line.takePause() {
+                        await group.triggerGracefulShutdown()
+                        return pause
+                    }
+                    do { try await Task.sleep(for: .milliseconds(20)) } catch { break }
+                }
+                return nil
+            }
+            let first = try await tasks.next() ?? nil
+            if first == nil { tasks.cancelAll() }
+            let second = try await tasks.next() ?? nil
+            return first ?? second
         }
     }
 
@@ -164,29 +214,29 @@ public final class SimulatorServer: Service {
         for waiter in waiters { waiter.resume(with: result) }
     }
 
-    private static func respond(
-        to request: Request, _ context: SimulatorContext, _ handler: Handler
-    ) async throws -> Response {
+    private func respond(to request: Request, _ context: SimulatorContext) async throws -> Response {
         var body: [UInt8] = []
         for try await buffer in request.body {
             body.append(contentsOf: buffer.readableBytesView)
-            guard body.count <= bodyLimit else { return Response(status: .contentTooLarge) }
+            guard body.count <= SimulatorServer.bodyLimit else { return Response(status: .contentTooLarge) }
         }
         let target = originForm(request.head.path ?? "/")
             .split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         // The host is no field of its own here; put it back.
         var headers = request.headers.map { (name: $0.name.canonicalName, value: $0.value) }
         if let host = request.head.authority { headers.append(("host", host)) }
-        let response = await handler(
-            SimulatorRequest(
-                method: request.method.rawValue,
-                path: target.first.map(String.init) ?? "/",
-                query: target.count > 1 ? String(target[1]) : "",
-                headers: headers,
-                body: body,
-                remote: context.channel.remoteAddress?.ipAddress ?? ""
-            )
-        )
+        let asked = SimulatorRequest(
+            method: request.method.rawValue, path: target.first.map(String.init) ?? "/",
+            query: target.count > 1 ? String(target[1]) : "", headers: headers, body: body,
+            remote: context.channel.remoteAddress?.ipAddress ?? "")
+        let drawn = DrawnLineFault()
+        let response = await DrawnLineFault.$current.withValue(drawn) { await answer(asked) }
+        return await SimulatorServer.written(response, drawn.rule, to: context.channel)
+    }
+
+    private static func written(
+        _ response: SimulatorResponse, _ rule: FaultRule?, to channel: any Channel
+    ) async -> Response {
         switch response {
         case .answer(let status, let headers, let body):
             var fields = HTTPFields()
@@ -194,16 +244,44 @@ public final class SimulatorServer: Service {
                 if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
             }
             return Response(
-                status: .init(code: status), headers: fields, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+                status: .init(code: status), headers: fields, body: SimulatorServer.body(body, rule, to: channel))
         case .silence(let duration):
             let end = ContinuousClock.now + duration
-            while context.channel.isActive, ContinuousClock.now < end, !Task.isCancelled {
+            while channel.isActive, ContinuousClock.now < end, !Task.isCancelled {
                 try? await Task.sleep(for: .milliseconds(50))
             }
             fallthrough
         case .drop:
-            try? await context.channel.close()
+            try? await channel.close()
             return Response(status: .internalServerError)
+        }
+    }
+
+    /// A body on its way out, with what the line does to it.
+    private static func body(_ bytes: [UInt8], _ rule: FaultRule?, to channel: any Channel) -> ResponseBody {
+        guard let rule, let fault = LineFault(rawValue: rule.fault) else {
+            return ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+        }
+        // An empty body has no half: what is promised then never comes.
+        return ResponseBody(contentLength: max(2, bytes.count)) { writer in
+            switch fault {
+            case .half, .reset:
+                try await writer.write(ByteBuffer(bytes: bytes.prefix(bytes.count / 2)))
+                if fault == .reset {
+                    try? await channel.triggerUserOutboundEvent(LineCut())
+                } else {
+                    try? await channel.close()
+                }
+            case .trickle:
+                let size = max(1, bytes.count / 50)
+                let pause =
+                    Duration.seconds(rule.parameters["seconds"]?.integer ?? 10) / max(1, bytes.count / size)
+                for start in stride(from: 0, to: bytes.count, by: size) where channel.isActive {
+                    try await writer.write(ByteBuffer(bytes: bytes[start..<min(start + size, bytes.count)]))
+                    try await Task.sleep(for: pause)
+                }
+                try await writer.finish(nil)
+            }
         }
     }
 }

@@ -43,17 +43,36 @@ extension Counterparties.CustodianAccess {
     }
 
     /// Splits what is held of an order; the commission's account is made able to receive first, where that is needed.
-    func split(_ split: SplitInstruction, serial: String) async -> Reply<CustodianResult> {
+    ///
+    /// - Parameter isAwaited: Whether the order waits for the confirmation of its receipt, which this split then is.
+    func split(_ split: SplitInstruction, isAwaited: Bool, serial: String) async -> Reply<CustodianResult> {
         guard splitOperation == .confirmSettlement else {
             if split.items.contains(where: \.isCommission), let obstacle = await welcomePlatform(serial) {
                 return obstacle
             }
-            return await custodian.split(split, serial: serial)
+            guard custodian.capabilities.confirmsFirst, isAwaited else {
+                return await custodian.split(split, serial: serial)
+            }
+            return await confirmAndSplit(split, serial: serial)
         }
         return await custodian.confirmSettlement(
             SettlementConfirmation(
                 number: split.number, orderNumber: split.orderNumber, parts: split.isWhole ? [] : split.items),
             serial: serial)
+    }
+
+    /// Confirms what is split, and then splits it; doing both again changes nothing.
+    private func confirmAndSplit(_ split: SplitInstruction, serial: String) async -> Reply<CustodianResult> {
+        let confirmed = await custodian.confirmSettlement(
+            SettlementConfirmation(number: split.number, orderNumber: split.orderNumber, parts: split.items),
+            serial: serial)
+        guard case .answered(let result) = confirmed, result.state == .succeeded,
+            split.items.contains(where: \.isCommission)
+        else {
+            // What is confirmed is the payee's, if nobody else gets anything.
+            return confirmed
+        }
+        return await custodian.split(split, serial: serial)
     }
 
     /// Makes the platform able to receive its commission, once per process; saying it again changes nothing.

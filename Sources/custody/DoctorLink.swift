@@ -31,7 +31,7 @@ struct DoctorBank: AsyncParsableCommand {
             }
             return {
                 LinkExamination.Answer(
-                    await custodian.query(.withdraw, serial: $0, sentOn: BusinessDate(of: WallClock.now())))
+                    await custodian.query(.refund, serial: $0, sentOn: BusinessDate(of: WallClock.now())))
             }
         }
     }
@@ -135,13 +135,7 @@ struct LinkExamination {
     private mutating func look(asking ask: Question) async throws {
         let sight = try await LinkProbe(transport: transport, clock: WallClock.now).look(at: url, host: host)
         note(name: sight)
-        if let failure = sight.failure {
-            note(
-                "no way to \(host): \(failure.detail)",
-                remedy: "ask for the firewall's opening to \(sight.addresses.joined(separator: ", ")), and at the "
-                    + "counterparty for our address on its allow-list; look at proxy, source address and certificates")
-            return
-        }
+        if let failure = sight.failure { return note(failure, sight) }
         note("\(host) answers with HTTP \(sight.status ?? 0)")
         note(tls: sight)
         note(clock: sight)
@@ -165,6 +159,60 @@ struct LinkExamination {
             remedy: sight.addresses.isEmpty ? "look at the name server, or give transport.address" : nil)
     }
 
+    private mutating func note(_ failure: LinkProbe.Failure, _ sight: LinkProbe.Sight) {
+        let shown = sight.certificate
+        let subject = shown?.subject ?? "without a name"
+        switch failure {
+        case .noAddress: break  // Said already.
+        case .connectionRefused:
+            note(
+                "nobody listens at \(place)",
+                remedy: "compare host and port with what the counterparty gave us; ask it whether its service is up")
+        case .closed:
+            note(
+                "\(host) hangs up before it answers",
+                remedy: "ask the counterparty to put our address on its allow-list; look at source_address and proxy")
+        case .belowFloor:
+            note(
+                "it speaks TLS \(sight.tlsVersion ?? "") at most, and at least \(transport.minimumTLS.rawValue) is asked for",
+                remedy:
+                    "ask the counterparty for a higher version; where 1.2 was agreed, say so in transport.minimum_tls")
+        case .certificateEnded:
+            note(
+                "its certificate, \(subject), ended \(shown.map { -LinkExamination.days(until: $0.end) } ?? 0) days ago",
+                remedy: "ask the counterparty for its new certificate: until then nothing is sent")
+        case .certificateNotYetGood:
+            note(
+                "its certificate, \(subject), is not good yet",
+                remedy: "synchronise this machine's clock; if it is right, ask the counterparty")
+        case .certificateForAnother:
+            note(
+                "its certificate is for \(shown?.names.joined(separator: ", ") ?? ""), not for \(host)",
+                remedy: "let the link name a host of the certificate, and give transport.address where it has no other")
+        case .certificateNotBelieved:
+            note(
+                "its certificate is signed by \(shown?.issuer ?? ""), whom we do not believe",
+                remedy: "ask the counterparty for its authority, and put it into transport.ca_pem")
+        case .ownCertificateRefused:
+            note(
+                "it does not accept our certificate, or our having none",
+                remedy: "give transport.client_certificate_pem and its key, as signed for the counterparty")
+        case .other(let doubt):
+            note(
+                "no way to \(place): \(doubt.detail)",
+                remedy: "ask for the firewall's opening to \(sight.addresses.joined(separator: ", ")), and at the "
+                    + "counterparty for our address on its allow-list; look at proxy and source_address")
+        }
+    }
+
+    /// Host and port.
+    private var place: String {
+        let parts = URL(string: url)
+        return "\(host):\(parts?.port ?? (parts?.scheme == "https" ? 443 : 80))"
+    }
+
+    private static func days(until end: Instant) -> Int64 { (end - WallClock.now()).components.seconds / 86_400 }
+
     private mutating func note(tls sight: LinkProbe.Sight) {
         guard let version = sight.tlsVersion else {
             note(
@@ -172,10 +220,10 @@ struct LinkExamination {
             return
         }
         note("TLS \(version), at least \(transport.minimumTLS.rawValue) is asked for")
-        if let end = sight.certificateEnd {
-            let days = (end - WallClock.now()).components.seconds / 86_400
+        if let certificate = sight.certificate {
+            let days = LinkExamination.days(until: certificate.end)
             note(
-                "its certificate, \(sight.certificateSubject ?? "without a name"), is good for \(days) more days",
+                "its certificate, \(certificate.subject), is good for \(days) more days",
                 remedy: days < 30 ? "ask the counterparty for its next certificate, and for its authority" : nil)
         }
     }
@@ -194,13 +242,33 @@ struct LinkExamination {
         case .refused(let refusal):
             note(
                 "our signed question was refused: \(refusal.code) \(refusal.message)",
-                remedy: "look at our numbers and our key's serial there, and at its allow-list of addresses")
+                remedy: LinkExamination.remedy(LinkTrouble(code: refusal.code)))
         case .doubtful(let doubt) where doubt.reason == .badSignature:
             note(
                 "its signature does not verify: \(doubt.detail)",
-                remedy: "give the link the counterparty's present keys, under the serials that it uses")
+                remedy: LinkTrouble(code: doubt.detail) == .clock
+                    ? LinkExamination.remedy(.clock)
+                    : "give the link the counterparty's present keys, under the serials that it uses")
+        case .doubtful(let doubt) where LinkTrouble(code: doubt.detail) != nil:
+            // To an instruction's owner a refused question settles nothing; here it says it all.
+            note(
+                "our signed question was refused: \(doubt.detail)",
+                remedy: LinkExamination.remedy(LinkTrouble(code: doubt.detail)))
         case .doubtful(let doubt):
-            note("our signed question was not answered: \(doubt.reason.rawValue) \(doubt.detail)", remedy: "try again")
+            note(
+                "our signed question was not answered: \(doubt.reason.rawValue) \(doubt.detail)",
+                remedy: "look at our numbers in the link; try again, then ask the counterparty what it saw")
+        }
+    }
+
+    private static func remedy(_ trouble: LinkTrouble?) -> String {
+        switch trouble {
+        case .signature: "give the counterparty our present public key, and the link its serial number there"
+        case .numbers: "compare our numbers in the link with the contract"
+        case .clock: "synchronise this machine's clock; if it is right, tell the counterparty that its own is off"
+        case .address: "ask the counterparty to put our address on its allow-list; look at source_address and proxy"
+        case .permission: "ask the counterparty for the permission that its answer names"
+        case nil: "look at our numbers and our key's serial there, and at its allow-list of addresses"
         }
     }
 

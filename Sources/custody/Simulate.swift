@@ -22,23 +22,67 @@ struct SimulatorOptions: ParsableArguments {
     @Option(help: "host:port; port 0 takes a free one (CUSTODY_SIMULATOR_LISTEN).")
     var listen: ListenAddress?
 
-    /// Runs a simulator until it is told to stop.
-    func run<Simulator: Service>(
-        _ make: (ListenAddress, HTTPClient) throws -> Simulator,
-        boundPort: @escaping @Sendable (Simulator) async throws -> Int
+    @Option(help: "A file of control requests to play before anything else: [{\"method\",\"path\",\"body\"}, …].")
+    var scenario: String?
+
+    @Option(help: "A certificate with its chain, PEM: speaks TLS with it.")
+    var tlsCertificate: String?
+
+    @Option(help: "The certificate's private key, PEM.")
+    var tlsKey: String?
+
+    @Option(help: "Authorities, PEM: callers must show a certificate that one of them signed.")
+    var tlsClientCA: String?
+
+    @Option(help: "The lowest version of TLS: 1.1, 1.2 or 1.3.")
+    var tlsFloor = SimulatorTLS.Version.v12
+
+    @Option(help: "The highest version of TLS.")
+    var tlsCeiling = SimulatorTLS.Version.v13
+
+    func validate() throws {
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together.")
+        }
+        guard tlsCertificate != nil || tlsClientCA == nil else {
+            throw ValidationError("--tls-client-ca needs --tls-certificate.")
+        }
+        guard tlsFloor.rawValue <= tlsCeiling.rawValue else {
+            throw ValidationError("--tls-floor is above --tls-ceiling.")
+        }
+    }
+
+    /// Runs a simulator until it is told to stop: its scenario first, and only when all of that was done it listens.
+    func run<Standin: Simulator>(
+        _ make: (ListenAddress, SimulatorLine, HTTPClient) throws -> Standin
     ) async throws {
         JSONLogHandler.bootstrap()
         let environment = Settings.environment("simulator_listen")
         guard let address = listen ?? ListenAddress(argument: environment ?? "127.0.0.1:0") else {
             throw ValidationError("The setting simulator_listen is not host:port.")
         }
+        let line = try self.line()
+        let steps = try scenario.map { try SimulatorOptions.scenario(at: $0) }
         let client = HTTPClient(configuration: .outbound)
-        let simulator = try make(address, client)
+        do {
+            let simulator = try make(address, line, client)
+            if let steps { try await simulator.play(steps) }
+            try await SimulatorOptions.listen(simulator, host: address.host)
+        } catch {
+            try await client.shutdown()
+            if let failure = error as? SimulatorScenario.Failure { throw SimulatorOptions.refusal("\(failure)") }
+            throw error
+        }
+        try await client.shutdown()
+    }
+
+    private static func listen(_ simulator: some Simulator, host: String) async throws {
         let announcement = Task {
-            let port = try await boundPort(simulator)
-            print(JSON(dictionaryLiteral: ("listening", .string("\(address.host):\(port)"))).text)
+            let port = try await simulator.boundPort()
+            print(JSON(dictionaryLiteral: ("listening", .string("\(host):\(port)"))).text)
             fflush(nil)
         }
+        defer { announcement.cancel() }
         let group = ServiceGroup(
             configuration: .init(
                 services: [simulator], gracefulShutdownSignals: [.sigterm, .sigint],
@@ -46,30 +90,59 @@ struct SimulatorOptions: ParsableArguments {
             )
         )
         try await group.run()
-        announcement.cancel()
-        try await client.shutdown()
+    }
+
+    private static func scenario(at path: String) throws -> SimulatorScenario {
+        do {
+            return try SimulatorScenario(try JSON(parsing: try bytes(of: path)))
+        } catch let failure as SimulatorScenario.Failure {
+            throw refusal("\(failure)")
+        } catch let code as ExitCode {
+            throw code
+        } catch {
+            throw refusal("the scenario is not JSON: \(path)")
+        }
+    }
+
+    private func line() throws -> SimulatorLine {
+        guard let tlsCertificate, let tlsKey else { return SimulatorLine() }
+        func text(_ path: String) throws -> String {
+            String(decoding: try SimulatorOptions.bytes(of: path), as: UTF8.self)
+        }
+        var tls = SimulatorTLS(
+            certificatePEM: try text(tlsCertificate), privateKeyPEM: try text(tlsKey),
+            clientAuthoritiesPEM: try tlsClientCA.map(text))
+        (tls.floor, tls.ceiling) = (tlsFloor, tlsCeiling)
+        do {
+            return try SimulatorLine(tls: tls)
+        } catch {
+            throw SimulatorOptions.refusal("the TLS certificates or the key are not usable")
+        }
+    }
+
+    private static func bytes(of path: String) throws -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw refusal("the file cannot be read: \(path)")
+        }
+        return Array(data)
+    }
+
+    /// Says on standard error why there is no simulator.
+    private static func refusal(_ text: String) -> ExitCode {
+        FileHandle.standardError.write(Data("custody: \(text)\n".utf8))
+        return ExitCode(2)
     }
 }
+
+extension SimulatorTLS.Version: ExpressibleByArgument {}
 
 struct SimulateBank: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "bank", abstract: "The custody bank, speaking CWP/1.")
 
     @OptionGroup var options: SimulatorOptions
 
-    @Option(help: "A file of control requests to play before anything else: [{\"method\",\"path\",\"body\"}, …].")
-    var scenario: String?
-
     func run() async throws {
-        let scenario = try scenario.map { path in
-            try SimulatorScenario(try JSON(parsing: Array(Data(contentsOf: URL(filePath: path)))))
-        }
-        try await options.run(
-            { try BankSimulator(host: $0.host, port: $0.port, client: $1) },
-            boundPort: { simulator in
-                if let scenario { try await simulator.play(scenario) }
-                return try await simulator.boundPort()
-            }
-        )
+        try await options.run { try BankSimulator(host: $0.host, port: $0.port, line: $1, client: $2) }
     }
 }
 
@@ -79,8 +152,7 @@ struct SimulateCCB: AsyncParsableCommand {
     @OptionGroup var options: SimulatorOptions
 
     func run() async throws {
-        try await options.run(
-            { try CCBSimulator(host: $0.host, port: $0.port, client: $1) }, boundPort: { try await $0.boundPort() })
+        try await options.run { try CCBSimulator(host: $0.host, port: $0.port, line: $1, client: $2) }
     }
 }
 
@@ -89,20 +161,8 @@ struct SimulateWeChat: AsyncParsableCommand {
 
     @OptionGroup var options: SimulatorOptions
 
-    @Option(help: "A file of control requests to play before anything else: [{\"method\",\"path\",\"body\"}, …].")
-    var scenario: String?
-
     func run() async throws {
-        let scenario = try scenario.map { path in
-            try SimulatorScenario(try JSON(parsing: Array(Data(contentsOf: URL(filePath: path)))))
-        }
-        try await options.run(
-            { try WeChatPaySimulator(host: $0.host, port: $0.port, client: $1) },
-            boundPort: { simulator in
-                if let scenario { try await simulator.play(scenario) }
-                return try await simulator.boundPort()
-            }
-        )
+        try await options.run { try WeChatPaySimulator(host: $0.host, port: $0.port, line: $1, client: $2) }
     }
 }
 
@@ -111,19 +171,7 @@ struct SimulateAlipay: AsyncParsableCommand {
 
     @OptionGroup var options: SimulatorOptions
 
-    @Option(help: "A file of control requests to play before anything else: [{\"method\",\"path\",\"body\"}, …].")
-    var scenario: String?
-
     func run() async throws {
-        let scenario = try scenario.map { path in
-            try SimulatorScenario(try JSON(parsing: Array(Data(contentsOf: URL(filePath: path)))))
-        }
-        try await options.run(
-            { try AlipaySimulator(host: $0.host, port: $0.port, client: $1) },
-            boundPort: { simulator in
-                if let scenario { try await simulator.play(scenario) }
-                return try await simulator.boundPort()
-            }
-        )
+        try await options.run { try AlipaySimulator(host: $0.host, port: $0.port, line: $1, client: $2) }
     }
 }

@@ -42,7 +42,8 @@ final class AlipayBench: Sendable {
 
     /// Runs a test at 2026-10-05 10:00 in Shanghai.
     static func run(
-        mode: String = "key", magicAmounts: Bool = false, _ body: (AlipayBench) async throws -> Void
+        mode: String = "key", magicAmounts: Bool = false, encryptKey: String? = nil, signatures: Bool = false,
+        _ body: (AlipayBench) async throws -> Void
     ) async throws {
         let client = HTTPClient(
             eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
@@ -65,17 +66,18 @@ final class AlipayBench: Sendable {
                     "app_id": .string(appID), "seller_id": .string(sellerID), "mode": .string(mode),
                     "app_public_key_pem": .string(try key("alipay_app.pub")), "market_id": "M1",
                     "message_url": .string(receiverURL), "magic_amounts": .bool(magicAmounts),
+                    "encrypt_key": JSON(encryptKey), "signatures": .bool(signatures),
                 ]
                 let answer = try JSON(
                     parsing: try await Outbound(client: client).call(
-                        "POST", base + "/control/merchants", headers: [], body: registration.bytes
+                        "POST", base + "/control/merchants", headers: [], body: registration.omittingNulls.bytes
                     ).body)
+                var link = AlipayLink(
+                    gatewayURL: "\(base)/gateway.do", appID: appID, sellerID: sellerID,
+                    appPrivateKeyPEM: try key("alipay_app.key"), trust: trust(answer))
+                link.encryptKey = encryptKey
                 let bench = AlipayBench(
-                    client: client, base: base, receiverURL: receiverURL,
-                    link: AlipayLink(
-                        gatewayURL: "\(base)/gateway.do", appID: appID, sellerID: sellerID,
-                        appPrivateKeyPEM: try key("alipay_app.key"), trust: trust(answer)),
-                    received: received)
+                    client: client, base: base, receiverURL: receiverURL, link: link, received: received)
                 #expect(
                     answer["alipay_public_key_pem"]?.string == (mode == "key" ? simulator.publicKeyPEM : nil))
                 try await bench.setClock("2026-10-05T10:00:00+08:00")

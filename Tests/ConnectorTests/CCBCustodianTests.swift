@@ -1,111 +1,14 @@
-import AsyncHTTPClient
 import CustodyConnectors
 import CustodyDomain
 import CustodySimulators
 import CustodyWire
-import Foundation
-import Synchronization
 import Testing
 
 /// CCB's dialect against its simulator over real sockets.
 @Suite struct CCBCustodianTests {
-    private struct Bench: Sendable {
-        static let market = "12345678901234"
-        let base: String
-        let outbound: Outbound
-        let link: CCBLink
-        let custodian: CCBCustodian
-        let letters: Letters
-
-        final class Letters: Sendable {
-            private let all = Mutex<[[UInt8]]>([])
-
-            func receive(_ request: SimulatorRequest) -> SimulatorResponse {
-                all.withLock { $0.append(request.body) }
-                return .answer(
-                    status: 200, headers: [],
-                    body: CCBMessage.acknowledgement(of: request.body, at: SimulatorClock.realNow()))
-            }
-
-            /// The first of a kind that comes within ten seconds, verified.
-            func wait(_ kind: String, _ link: CCBLink) async throws -> [UInt8] {
-                let deadline = ContinuousClock.now + .seconds(10)
-                while ContinuousClock.now < deadline {
-                    for body in all.withLock({ $0 })
-                    where try CCBMessage.verify(method: "POST", body: body, link: link).kind == kind {
-                        return body
-                    }
-                    try await Task.sleep(for: .milliseconds(5))
-                }
-                throw CWP1Bench.Missing(txnCode: kind, found: 0)
-            }
-        }
-
-        @discardableResult
-        func control(_ path: String, _ body: [JSON.Member]) async throws -> JSON {
-            let answer = try await outbound.call(
-                "POST", "\(base)/control/\(path)", headers: [],
-                body: JSON.object([.init("market_id", .string(Bench.market))] + body).bytes)
-            guard answer.status == 200 else {
-                throw CWP1Bench.ControlFailed(text: String(decoding: answer.body, as: UTF8.self))
-            }
-            return try JSON(parsing: answer.body)
-        }
-
-        func fault(_ operation: String, _ fault: String, _ more: [JSON.Member] = []) async throws {
-            try await control(
-                "faults", [.init("operation", .string(operation)), .init("fault", .string(fault))] + more)
-        }
-
-        func merchant(_ name: String) async throws -> String {
-            try #require(try await control("merchants", [.init("name", .string(name))])["mkt_mrch_id"]?.string)
-        }
-
-        func order(_ number: String, _ payee: String, _ platform: String) -> CollectionInstruction {
-            CollectionInstruction(
-                order: OrderRegistration(
-                    number: number, amount: Fen(10_001),
-                    parts: [
-                        .init(number: "S1", account: payee, amount: Fen(9501), isCommission: false),
-                        .init(number: "S2", account: platform, amount: Fen(500), isCommission: true),
-                    ], payment: nil),
-                method: .h5, description: "商品", expiresAt: SimulatorClock.realNow() + .seconds(1800))
-        }
-    }
-
-    private func run(
-        _ algorithm: CWP1Algorithm = .rsaSHA256, _ body: @escaping @Sendable (Bench) async throws -> Void
-    ) async throws {
-        let letters = Bench.Letters()
-        let listener = SimulatorServer { letters.receive($0) }
-        let bank = try CCBSimulator(client: .shared)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await listener.run() }
-            group.addTask { try await bank.run() }
-            defer { group.cancelAll() }
-            let keys = try (algorithm == .rsaSHA256 ? CWP1Bench.keys : CWP1Bench.sm2Keys).get()
-            let base = "http://127.0.0.1:\(try await bank.boundPort())"
-            let outbound = Outbound(client: .shared, timeout: .seconds(5))
-            let answer = try await outbound.call(
-                "POST", base + "/control/markets", headers: [],
-                body: ([
-                    "market_id": .string(Bench.market), "platform_public_key_pem": .string(keys.publicPEM),
-                    "notify_url": .string("http://127.0.0.1:\(try await listener.boundPort())/callback"),
-                ] as JSON).bytes)
-            let link = CCBLink(
-                baseURL: base, marketID: Bench.market, platformPrivateKeyPEM: keys.privatePEM,
-                bankPublicKeyPEM: try #require(try JSON(parsing: answer.body)["bank_public_key_pem"]?.string))
-            try await body(
-                Bench(
-                    base: base, outbound: outbound, link: link,
-                    custodian: try CCBCustodian(link: link, outbound: outbound) { SimulatorClock.realNow() },
-                    letters: letters))
-        }
-    }
-
     @Test(arguments: CWP1Algorithm.allCases)
     func `an order is collected, confirmed and split`(algorithm: CWP1Algorithm) async throws {
-        try await run(algorithm) { bench in
+        try await CCBBench.run(algorithm) { bench in
             let payee = try await bench.merchant("甲公司")
             let platform = try await bench.merchant("平台")
             let push = try await bench.letters.wait("merchant", bench.link)
@@ -147,7 +50,7 @@ import Testing
     }
 
     @Test func `a refund is sent under our number, done once, and asked for by it`() async throws {
-        try await run { bench in
+        try await CCBBench.run { bench in
             let custodian = bench.custodian
             let payee = try await bench.merchant("甲公司")
             let platform = try await bench.merchant("平台")
@@ -165,7 +68,7 @@ import Testing
             #expect(try await custodian.query(.refund, serial: "R1", sentOn: today).answer().state == .succeeded)
             #expect(try await custodian.refund(refund, serial: "R1").answer().state == .succeeded)
             let answer = try await bench.outbound.call(
-                "GET", "\(bench.base)/control/orders/\(Bench.market)/T1", headers: [])
+                "GET", "\(bench.base)/control/orders/\(CCBBench.market)/T1", headers: [])
             #expect(try JSON(parsing: answer.body)["refunded_fen"]?.integer == 1000)
             let told = try custodian.notice(in: try await bench.letters.wait("refund", bench.link))
             guard case .instruction(.refund, "R1", let result) = told else {
@@ -190,7 +93,7 @@ import Testing
     }
 
     @Test func `what it does not have it refuses`() async throws {
-        try await run { bench in
+        try await CCBBench.run { bench in
             let withdrawal = WithdrawalInstruction(
                 number: "W", subAccount: "A", bindingNumber: "B", amount: Fen(1), memo: "")
             #expect(await bench.custodian.withdraw(withdrawal, serial: "W").refusalCode == Refusal.unsupportedCode)

@@ -29,7 +29,12 @@ import Testing
             try await bench.clock("2026-10-05T12:05:00+08:00")
             #expect(
                 try await custodian.queryBatch(number: "B1", serial: "Q1").answer().state
-                    == .partlySucceeded(failures: 1, file: nil))
+                    == .partlySucceeded(failures: 1, file: "/out/\(CWP1Bench.marketID)/batches/B1-fail.txt"))
+            let failures = try await bench.outbound.call(
+                "GET", "\(bench.base)/out/\(CWP1Bench.marketID)/batches/B1-fail.txt", headers: [])
+            #expect(
+                String(decoding: failures.body, as: UTF8.self)
+                    == "C|line|failCode|failMsg\nD|2|100001|name is required\nT|1|0\n")
             let letter = try #require(try await bench.inbox.wait("BATCH.NOTIFY").first)
             #expect(try custodian.notice(in: letter.bytes) == .batch(number: "B1"))
             let merchant = try await custodian.querySubMerchant(number: "M1", serial: "Q2").answer()
@@ -43,6 +48,51 @@ import Testing
                 "POST", "sign", ["market_id": .string(CWP1Bench.marketID), "merchant_no": "M1"])
             #expect(try await custodian.querySubMerchant(number: "M1", serial: "Q3").answer().state == .active)
             #expect(try await custodian.querySubMerchant(number: "M2", serial: "Q4").answer().state == .absent)
+        }
+    }
+
+    @Test func `a clearing file settles what agrees with its registration, and names the lines that do not`()
+        async throws
+    {
+        try await CWP1Bench.run(reviewStep: 0) { bench in
+            let custodian = bench.custodian
+            let account = try await bench.openMerchant("SUB1")
+            for number in ["O1", "O2", "O3"] {
+                _ = try await custodian.syncOrder(bench.order(number, account, isPaid: true), serial: "S" + number)
+                    .answer()
+            }
+            try await bench.clock("2026-10-06T02:00:00+08:00")
+            try await bench.credit(["O1", "O2", "O3"])
+            let rows = [
+                "O1|O1-01|4200O1|100.00", "O2|O2-01|4200O1|100.00",
+                "O3|O3-01|4200O3|99.99", "O9|O9|4200O9|1.00",
+            ]
+            let bytes = Array(
+                (["C|mainOrderNo|subOrderNo|channelOrderNo|amt"] + rows.map { "D|" + $0 } + ["T|4|30099"])
+                    .map { $0 + "\n" }.joined().utf8)
+            let material = try await custodian.uploadMaterial(
+                MaterialUpload(kind: .other, fileName: "c.txt", contentType: "text/plain", bytes: bytes), serial: "U1"
+            ).answer()
+            let batch = BatchSubmission(
+                number: "B1", kind: .clearing, file: material.fileID, recordCount: 4, amount: Fen(30_099),
+                digest: CWP1File.digest(of: bytes))
+            #expect(try await custodian.submitBatch(batch, serial: "I1").answer().state == .processing)
+            try await bench.clock("2026-10-06T02:05:00+08:00")
+            guard
+                case .partlySucceeded(3, let file?) = try await custodian.queryBatch(number: "B1", serial: "Q1")
+                    .answer()
+                    .state
+            else {
+                Issue.record("not settled in part")
+                return
+            }
+            let failures = try await bench.outbound.call("GET", bench.base + file, headers: [])
+            let lines = String(decoding: failures.body, as: UTF8.self).split(separator: "\n")
+            #expect(lines.dropFirst().map { $0.prefix(10) } == ["D|2|100219", "D|3|100220", "D|4|100211", "T|3|0"])
+            let balance = try await bench.account(account)
+            #expect(balance["withdrawable_fen"]?.integer == 9500)
+            #expect(balance["frozen_fen"]?.integer == 19_000)
+            #expect(try await bench.balances()["invariant_ok"]?.bool == true)
         }
     }
 

@@ -41,8 +41,11 @@ import Testing
         return account
     }
 
-    @Test func `the files of a day are there from half past ten, and say what happened`() async throws {
-        try await CWP1Bench.run(reviewStep: 0) { bench in
+    @Test(arguments: CWP1Algorithm.allCases)
+    func `the files of a day are there from half past ten, and say what happened`(
+        algorithm: CWP1Algorithm
+    ) async throws {
+        try await CWP1Bench.run(reviewStep: 0, algorithm: algorithm) { bench in
             let account = try await CWP1DailyFileTests.spendDay(at: bench)
             try await bench.clock("2026-10-06T10:29:00+08:00")
             #expect(

@@ -202,11 +202,11 @@ import Testing
     }
 
     private static func lines(_ answer: BillAnswer) throws -> [StatementLine] {
-        guard case .file(_, let bytes) = answer else {
+        guard case .file(let file) = answer else {
             Issue.record("no bill: \(answer)")
             return []
         }
-        return try StatementContent(reading: StatementFile(bytes), from: .weChatPay).lines
+        return try StatementContent(reading: file, from: .weChatPay).lines
     }
 
     /// The day's bills say what the simulator's state says, and what the custodian said at the day's end.
@@ -215,7 +215,7 @@ import Testing
         let date = try #require(Day.date)
         let state = try await world.control("GET", "/merchants/\(World.mchid)")
         try await world.setClock("2026-10-06T09:59:00+08:00")
-        #expect(try await custodian.file(.receipts, of: date, serial: "Q").answer() == .notReady)
+        #expect(try await custodian.file(.receipts, of: date, serial: "Q").answer().isNotReady)
         try await world.setClock("2026-10-06T10:00:00+08:00")
         #expect(try await day.outcome(.withdraw, "WOWN1", account: World.mchid) == .succeeded)
 
@@ -229,24 +229,26 @@ import Testing
         var shared: [StatementLine] = []
         for account in [day.tea, day.cups] {
             let channel = try world.connector { $0.partner?.subMchid = account }
-            shared += try lines(try await channel.bill(.profitSharing, of: date).answer())
+            shared += try lines(try await channel.fetch(.profitSharing, of: date, into: .ofTests).answer())
         }
         let splits = (state["splits"]?.array ?? []).compactMap { $0["split_fen"]?.integer }.reduce(0, +)
         let back = shared.filter { $0.reference.hasPrefix("BACK1") }.map(\.amount).sum()
         #expect(shared.map(\.amount).sum() - back == Fen(splits) && back == Fen(100))
 
         // The accounts of both sellers, in one sealed bill; each ends with what it had at midnight.
-        let sealed = await world.channel.subMerchantFundFlowBill(of: date, subMchid: nil)
+        let sealed = await world.channel.fetchSubMerchantFundFlow(of: date, subMchid: nil, into: .ofTests)
         let flows = try lines(try sealed.answer())
         for account in [day.tea, day.cups] {
             let own = flows.filter { $0.details["二级商户号"] == account }
             let end = try await custodian.queryDayEndBalance(of: account, on: date, serial: "Q").answer()
             #expect(!own.isEmpty && own.map(\.amount).sum() == end.total)
             #expect(own.last?.details["账户结余(元)"] == end.total.yuan)
-            let alone = await world.channel.subMerchantFundFlowBill(of: date, subMchid: account)
+            let alone = await world.channel.fetchSubMerchantFundFlow(
+                of: date, subMchid: account, into: .ofTests)
             #expect(try lines(try alone.answer()).map(\.amount) == own.map(\.amount))
         }
-        let platform = try lines(try await world.channel.bill(.fundFlow(account: "BASIC"), of: date).answer())
+        let platform = try lines(
+            try await world.channel.fetch(.fundFlow(account: "BASIC"), of: date, into: .ofTests).answer())
         let end = try await custodian.queryDayEndBalance(of: World.mchid, on: date, serial: "Q").answer()
         #expect(platform.map(\.amount).sum() == end.total && end.total == .zero)
     }
@@ -278,7 +280,7 @@ import Testing
         try await world.setClock("2026-10-08T10:00:00+08:00")
         #expect(try await day.outcome(.withdraw, "WTEA3", account: day.tea) == .succeeded)
         guard
-            case .file(_, let bytes) = try await custodian.file(
+            case .file(let file) = try await custodian.file(
                 .returns, of: try #require(BusinessDate("2026-10-07")), serial: "Q"
             ).answer()
         else {
@@ -286,7 +288,7 @@ import Testing
             return
         }
         var plain: [UInt8] = []
-        try StatementFile(bytes).unpacked { plain.append(contentsOf: $0) }
+        try file.unpacked { plain.append(contentsOf: $0) }
         let text = String(decoding: plain, as: UTF8.self)
         #expect(text.contains("`WTEA1,`\(tea.yuan),`REFUND") && !text.contains("WCUPS1"))
         let books = try #require(try await day.checked()["books"])

@@ -373,20 +373,20 @@ import Testing
             try await world.setClock("2026-10-06T10:00:00+08:00")
             let day = try #require(BusinessDate("2026-10-05"))
             try await world.fault(fault == "truncated" ? "download" : "sealed_bill", fault)
-            let bill = await world.channel.subMerchantFundFlowBill(of: day, subMchid: nil)
+            let bill = await world.channel.fetchSubMerchantFundFlow(of: day, subMchid: nil, into: .ofTests)
             switch fault {
-            case "not_ready": #expect(try answered(bill) == .notReady)
-            case "empty_day": #expect(try answered(bill) == .empty)
+            case "not_ready": #expect(try answered(bill).isNotReady)
+            case "empty_day": #expect(try answered(bill).isEmpty)
             case "truncated": #expect(doubt(bill) == .badSignature)
-            case "wrong_hash": #expect(doubt(bill) == .malformedAnswer)
+            case "wrong_hash": #expect(doubt(bill) == .badHash)
             default:
                 // The hash is right; the reader finds that the total is not.
-                guard case .file(_, let bytes) = try answered(bill) else {
+                guard case .file(let file) = try answered(bill) else {
                     Issue.record("no bill")
                     return
                 }
                 #expect(throws: StatementDefect.self) {
-                    try StatementContent(reading: StatementFile(bytes), from: .weChatPay)
+                    try StatementContent(reading: file, from: .weChatPay)
                 }
             }
         }

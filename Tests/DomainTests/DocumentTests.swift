@@ -78,6 +78,29 @@ struct DocumentTests {
         #expect(Set(queues) == Set(Queue.allCases))
     }
 
+    @Test func `docs/operating/run.md lists every setting, and every option of a process is one`() throws {
+        let settings = try Document.read("Sources/custody/Settings.swift")
+        let block = try #require(settings.firstMatch(of: #/static let known[^\[]*\[([^\]]*)\]/#))
+        let known = Set(block.1.matches(of: #/"([a-z_]+)"/#).map { String($0.1) })
+        #expect(known.contains("concurrency") && known.count > 20)
+        var listed: Set<String> = []
+        for line in try Document.read("docs/operating/run.md").split(separator: "\n")
+        where line.hasPrefix("| `CUSTODY_") {
+            let names = try #require(line.split(separator: "|").first).matches(of: #/CUSTODY_([A-Z_]+)/#)
+            for name in names.map({ $0.1.lowercased() }) { #expect(listed.insert(name).inserted, "twice: \(name)") }
+        }
+        // These name the file itself, and what only simulators take.
+        #expect(listed == known.union(["config", "simulator_listen"]), "\(listed.symmetricDifference(known))")
+        for file in ["ProcessOptions", "StoreOptions", "DatabaseOptions", "Serve", "Work"] {
+            let text = try Document.read("Sources/custody/\(file).swift")
+            for option in text.matches(of: #/@Option\([\s\S]*?\n?    var (\w+): /#) {
+                let name = String(option.1).replacing("URL", with: "Url").replacing("TLS", with: "Tls")
+                let setting = name.replacing(#/[A-Z]/#) { "_" + $0.output.lowercased() }
+                #expect(known.contains(setting), "\(file): \(setting)")
+            }
+        }
+    }
+
     @Test func `docs/operating/bad-input.md names tests, codes and actions that there are, and misses no code`() throws
     {
         let tests = Set(
@@ -95,7 +118,8 @@ struct DocumentTests {
             try Document.read("Sources/CustodyDomain/Rejections/Rejection.swift")
                 .matches(of: #/case \.\w+: "([a-z_]+)"/#).map { String($0.1) })
         #expect(refusals.count == 11 && results.count == 18 && doubts.contains("no_answer"))
-        let known = refusals.union(results).union(doubts).union(rejections)
+        // `taken` is no code: what it says of a file makes no difference.
+        let known = refusals.union(results).union(doubts).union(rejections).union(["taken"])
 
         var named: Set<String> = []
         var rows: Set<[String]> = []

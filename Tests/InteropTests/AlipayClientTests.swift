@@ -48,6 +48,56 @@ import Testing
         }
     }
 
+    @Test(arguments: [nil, "ABEiM0RVZneImaq7zN3u/w=="])
+    func `Alipay's own SDK opens a sub-merchant and settles its order, in the open or encrypted`(
+        key: String?
+    ) async throws {
+        try await AlipayPeerBench.run(encryptKey: key) { bench in
+            var setup = bench.setup(
+                ("private_key", .string(AlipayPeerBench.bare(try AlipayPeerBench.key("alipay_app.pkcs1")))),
+                (
+                    "alipay_public_key",
+                    .string(AlipayPeerBench.bare(bench.registration["alipay_public_key_pem"]?.string ?? ""))
+                ))
+            if let key { setup = .object((setup.members ?? []) + [.init("encrypt_key", .string(key))]) }
+            let result = try await Peer(environment: "alipay-official").run(
+                "alipay_official_direct", input: setup.text)
+            let value = { (step: String, name: String) in result[step]?[name]?.string }
+            #expect(value("image", "image_id")?.hasSuffix(".png") == true)
+            #expect(value("consult", "risk_audit") == "PASS" && value("consult", "account_audit") == "PASS")
+            #expect(value("create", "order_id") != nil)
+            #expect(value("quick", "sign_short_chain_url")?.hasPrefix("https://u.alipay.cn/") == true)
+            #expect(result["orders"]?["orders"]?.array?.first?["status"]?.string == "99")
+            #expect(value("card", "consistent") == "true")
+            #expect(
+                result["account"]?["biz_cards"]?.array?.first?["account_no"]?.string == "6222****1234")
+            #expect(result["rate"]?["max_ratio"]?.integer == 30)
+            #expect(
+                result["relations"]?["receiver_list"]?.array?.first?["account"]?.string == "2088102116770001")
+            #expect(value("confirm", "settle_amount") == "60.00")
+            #expect(value("receivables", "unsettled_amount") == "40.00")
+            #expect(value("receivables", "on_settle_amount") == "59.64")
+            #expect(value("splittable", "unsettled_amount") == "60.00")
+            #expect(value("settle", "settle_no") != nil)
+            #expect(value("confirm_rest", "settle_amount") == "40.00")
+            #expect(value("cancel", "ori_request_no") == "DC2")
+            let details = result["settled"]?["trade_settle_info"]?["trade_settle_detail_list"]?.array ?? []
+            #expect(details.compactMap { $0["operation_type"]?.string } == ["transfer", "settle"])
+            let rows = { (bill: String) in
+                (result[bill]?.array?.compactMap { $0.array?.compactMap(\.string) } ?? []).dropFirst()
+            }
+            #expect(rows("trades").map { $0[1] } == ["D1"])
+            #expect(
+                rows("accounts").map { [$0[6], $0[7], $0[8]] }
+                    == [["0.00", "-10.00", "89.40"], ["0.00", "-0.60", "99.40"], ["100.00", "0.00", "100.00"]])
+            #expect(rows("platform").map { [$0[6], $0[8], $0[10]] } == [["50.00", "50.00", "充值"]])
+            #expect(
+                rows("settlements").map { [$0[4], $0[5], $0[7]] }
+                    == [["D1", "结算", "49.64"], ["D1", "结算", "39.76"], ["D1", "撤销", "-39.76"]])
+            #expect(value("empty", "sub_code") == "NO_BILL_DATA")
+        }
+    }
+
     @Test(arguments: ["key", "certificate"])
     func `python-alipay-sdk walks through the same day, in either mode`(mode: String) async throws {
         try await AlipayPeerBench.run(mode: mode) { bench in
@@ -83,6 +133,9 @@ import Testing
             if mode == "certificate" {
                 #expect(value("transfer", "status") == "SUCCESS")
                 #expect(value("transfer_query", "trans_amount") == "12.34")
+                let rows = result["account_rows"]?.array?.compactMap { $0.array?.compactMap(\.string) } ?? []
+                #expect(rows.contains { $0[7] == "-12.34" && $0[10] == "转账" })
+                #expect(value("month_bill", "sub_code") == "BILL_NOT_EXIST")
                 // Their serials and ours are the same.
                 let ours = try AlipayKeys(link: bench.link(), now: SimulatorClock.realNow()).requestFields
                 #expect(ours.map(\.value) == [value("serials", "app"), value("serials", "root")])

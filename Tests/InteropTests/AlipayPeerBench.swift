@@ -47,7 +47,9 @@ final class AlipayPeerBench: Sendable {
     }
 
     /// Runs a test on 2026-10-05 at 10:00 in Shanghai.
-    static func run(mode: String = "key", _ body: (AlipayPeerBench) async throws -> Void) async throws {
+    static func run(
+        mode: String = "key", encryptKey: String? = nil, _ body: (AlipayPeerBench) async throws -> Void
+    ) async throws {
         let client = HTTPClient(
             eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
         let received = Received()
@@ -67,10 +69,10 @@ final class AlipayPeerBench: Sendable {
                 let registration: JSON = [
                     "app_id": .string(appID), "seller_id": .string(sellerID), "mode": .string(mode),
                     "app_public_key_pem": .string(try key("alipay_app.pub")), "market_id": "M1",
-                    "message_url": .string(receiverURL),
+                    "message_url": .string(receiverURL), "encrypt_key": JSON(encryptKey),
                 ]
                 let answer = try await Outbound(client: client).call(
-                    "POST", base + "/control/merchants", headers: [], body: registration.bytes)
+                    "POST", base + "/control/merchants", headers: [], body: registration.omittingNulls.bytes)
                 let clock: JSON = ["merchant": .string(appID), "now": "2026-10-05T10:00:00+08:00"]
                 _ = try await Outbound(client: client).call(
                     "PUT", base + "/control/clock", headers: [], body: clock.bytes)

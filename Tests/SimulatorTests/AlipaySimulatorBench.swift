@@ -106,9 +106,12 @@ final class AlipaySimulatorBench: Sendable {
         try await client.shutdown()
     }
 
-    func send(_ method: String, _ url: String, _ body: [UInt8] = []) async throws -> (status: Int, body: [UInt8]) {
+    func send(
+        _ method: String, _ url: String, _ body: [UInt8] = [], headers: [(String, String)] = []
+    ) async throws -> (status: Int, body: [UInt8]) {
         var request = HTTPClientRequest(url: url)
         request.method = .init(rawValue: method)
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
         if !body.isEmpty { request.body = .bytes(body) }
         let response = try await client.execute(request, timeout: .seconds(60))
         return (Int(response.status.code), Array(try await response.body.collect(upTo: 64 << 20).readableBytesView))
@@ -144,14 +147,106 @@ final class AlipaySimulatorBench: Sendable {
                 ] + more))
     }
 
+    /// The link of the application once it is registered in certificate mode.
+    func certificateLink() async throws -> AlipayLink {
+        let answer = try await control(
+            "POST", "/control/merchants",
+            [
+                "app_id": .string(Self.appID), "seller_id": .string(Self.sellerID), "mode": "certificate",
+                "app_public_key_pem": .string(try Self.key("alipay_app.pub")), "message_url": .string(receiver),
+                "magic_amounts": true,
+            ])
+        return AlipayLink(
+            gatewayURL: link.gatewayURL, appID: Self.appID, sellerID: Self.sellerID,
+            appPrivateKeyPEM: link.appPrivateKeyPEM,
+            trust: .certificates(
+                AlipayCertificates(
+                    appCertificatePEM: answer["app_certificate_pem"]?.string ?? "",
+                    alipayCertificatePEM: answer["alipay_certificate_pem"]?.string ?? "",
+                    alipayRootCertificatePEM: answer["alipay_root_certificate_pem"]?.string ?? "")))
+    }
+
     /// Calls the gateway, and verifies its answer.
-    func call(_ method: String, _ content: JSON) async throws -> AlipayResponse {
+    ///
+    /// - Parameter other: The link in another mode.
+    func call(_ method: String, _ content: JSON, as other: AlipayLink? = nil) async throws -> AlipayResponse {
+        let keys = try other.map { try AlipayKeys(link: $0, now: SimulatorClock.realNow()) } ?? self.keys
         let request = AlipayRequest(
-            method: method, content: content, appID: Self.appID, now: SimulatorClock.realNow(), notifyURL: receiver)
+            method: method, content: content, appID: Self.appID, now: SimulatorClock.realNow(), notifyURL: receiver,
+            certificateFields: keys.requestFields)
         let signed = try request.signed(by: signer)
         let answer = try await send("POST", "\(base)/gateway.do?\(signed.query)", Array(signed.body.utf8))
         return try AlipayResponse(verifying: answer.body, method: method, keys: keys)
     }
+
+    /// Opens a sub-merchant that settles to a card, and moves the clock to 11:01.
+    func open(_ number: String, _ more: JSON.Member...) async throws -> String {
+        let opened = try await call("ant.merchant.expand.indirect.zft.create", Self.application(number, more))
+        #expect(opened.code == "10000", "\(opened.message)")
+        try await setClock("2026-10-05T11:01:00+08:00")
+        let found = try await call("ant.merchant.expand.indirect.zftorder.query", ["external_id": .string(number)])
+        return try #require(found.node["orders"]?.array?.last?["smid"]?.string)
+    }
+
+    /// A sub-merchant's application, with more said, or said otherwise.
+    static func application(_ number: String, _ more: [JSON.Member] = []) -> JSON {
+        let names = Set(more.map(\.name))
+        let form: [JSON.Member] = [
+            .init("external_id", .string(number)), .init("merchant_type", "01"), .init("name", "测试商行"),
+            .init("alias_name", "测试"), .init("mcc", "A0001_B0199"), .init("cert_type", "201"),
+            .init("cert_no", "91310000MA1K000000"), .init("legal_name", "张三"),
+            .init("legal_cert_no", "310101199001010011"), .init("contact_infos", [["name": "李四"]]),
+            .init("service", ["当面付"]),
+            .init("biz_cards", [["account_no": "6222000000001234", "account_holder_name": "测试商行"]]),
+            .init(
+                "default_settle_rule",
+                ["default_settle_type": "bankCard", "default_settle_target": "6222000000001234"]),
+        ]
+        return JSON.object(form.filter { !names.contains($0.name) } + more).omittingNulls
+    }
+
+    /// A sub-merchant's order, paid; with a period, it waits for its confirmation.
+    func paid(_ serial: String, fen: Int64, to smid: String, period: String? = "30d") async throws -> JSON {
+        let placed = try await call(
+            "alipay.trade.precreate",
+            [
+                "out_trade_no": .string(serial), "total_amount": .string(Fen(fen).yuan), "subject": "测试",
+                "sub_merchant": ["merchant_id": .string(smid)],
+                "settle_info": JSON.object([
+                    .init(
+                        "settle_detail_infos",
+                        [["trans_in_type": "defaultSettle", "amount": .string(Fen(fen).yuan)]]),
+                    .init("settle_period_time", JSON(period)),
+                ]).omittingNulls,
+            ])
+        #expect(placed.code == "10000", "\(placed.message)")
+        try await control("POST", "/control/pay", ["app_id": .string(Self.appID), "out_trade_no": .string(serial)])
+        return try #require(
+            try await call("alipay.trade.query", ["out_trade_no": .string(serial)]).node["trade_no"])
+    }
+
+    /// Confirms a settlement: of the order less its refunds, how much of it now.
+    func confirm(
+        _ number: String, _ trade: JSON, whole: Int64, actual: Int64? = nil, freezes: Bool = false
+    ) async throws -> AlipayResponse {
+        try await call(
+            "alipay.trade.settle.confirm",
+            [
+                "out_request_no": .string(number), "trade_no": trade,
+                "settle_info": [
+                    "settle_detail_infos": [
+                        JSON.object([
+                            .init("trans_in_type", "defaultSettle"), .init("amount", .string(Fen(whole).yuan)),
+                            .init("actual_amount", JSON(actual.map { Fen($0).yuan })),
+                        ]).omittingNulls
+                    ]
+                ],
+                "extend_params": freezes ? ["royalty_freeze": "true"] : [:],
+            ])
+    }
+
+    /// What the control API shows of the merchant.
+    func state() async throws -> JSON { try await control("GET", "/control/merchants/\(Self.appID)") }
 
     /// Places an order and pays it.
     func paid(_ serial: String, fen: Int64) async throws {

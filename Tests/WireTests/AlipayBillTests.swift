@@ -58,7 +58,7 @@ import Testing
         let bill = try sampleBill()
         #expect(try GB18030.encode(bill.detail) == AlipayFixtures.bytes(Self.detailName))
         #expect(try GB18030.encode(bill.summary) == AlipayFixtures.bytes(Self.summaryName))
-        #expect(bill.archiveName == "20880000000000000156_20261005.csv.zip")
+        #expect(bill.frame.archiveName == "20880000000000000156_20261005.csv.zip")
         #expect(
             try StatementContent(reading: StatementFile(bill.archive()), from: .alipay)
                 == StatementContent(reading: StatementFile(AlipayFixtures.bytes(Self.zipName)), from: .alipay))
@@ -77,7 +77,7 @@ import Testing
         var entry = try #require(bill.entries.first)
         entry.subject = "茶,𠮷\t€\n杯"
         bill = AlipayBillWriter(
-            account: bill.account, date: bill.date, exportedAt: bill.exportedAt, entries: [entry])
+            account: bill.frame.account, date: bill.frame.first, exportedAt: bill.frame.exportedAt, entries: [entry])
         let line = try #require(StatementContent(reading: StatementFile(bill.archive()), from: .alipay).lines.first)
         #expect(line.details["商品名称"] == "茶，𠮷 € 杯")
     }
@@ -114,7 +114,7 @@ import Testing
             ("测试商品1,", "测试\u{0}商品1,", 7, nil),
             ("服务费（元）,", "服务,", 5, "服务费（元）"),
             ("10月06日 00:00:00", "10月07日 00:00:00", 3, nil),
-            ("#支付宝业务明细查询", "#支付宝账务明细查询", 1, nil),
+            ("#支付宝业务明细查询", "#支付宝别的明细查询", 1, nil),
         ] as [(String, String, Int?, String?)])
     func `a defect is told with its line and column`(
         _ old: String, _ new: String, _ line: Int?, _ column: String?
@@ -165,12 +165,12 @@ import Testing
         let summary = (name: "x_业务明细(汇总).csv", content: try GB18030.encode(bill.summary))
         let stranger = (name: "readme.txt", content: [UInt8(1)])
         for entries in [[], [summary], [detail, stranger], [detail, detail]] {
-            let bytes = try ZipArchive.bytes(of: entries, modifiedAt: bill.exportedAt)
+            let bytes = try ZipArchive.bytes(of: entries, modifiedAt: bill.frame.exportedAt)
             #expect(throws: StatementDefect.self) { try StatementContent(reading: StatementFile(bytes), from: .alipay) }
         }
         #expect(
             try StatementContent(
-                reading: StatementFile(ZipArchive.bytes(of: [detail], modifiedAt: bill.exportedAt)), from: .alipay
+                reading: StatementFile(ZipArchive.bytes(of: [detail], modifiedAt: bill.frame.exportedAt)), from: .alipay
             ).lines.count == 20)
     }
 

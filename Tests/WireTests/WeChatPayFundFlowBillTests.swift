@@ -37,4 +37,25 @@ import Testing
             }
         }
     }
+
+    @Test func `the files of several sub-merchants are read one behind the other, each held to its own summary`() throws
+    {
+        let one = try WeChatPayFixtures.text("samples/wechat_fundflow_sub_BASIC_2026-10-05.csv")
+        let two = try WeChatPayFixtures.text("samples/wechat_fundflow_BASIC_2026-10-05.csv")
+        func read(_ text: String) throws -> StatementContent {
+            try StatementContent(reading: StatementFile(Array(text.utf8)), from: .weChatPay)
+        }
+        let joined = try read(one + two)
+        #expect(
+            joined.lines.map(\.counterpartNumber) == (try read(one).lines + read(two).lines).map(\.counterpartNumber))
+        #expect(joined.summary.amount == Fen(181_166 + 6566))
+        // A total of the first is held against the first.
+        let total = try #require(one.split(whereSeparator: \.isNewline).last)
+        let spoiled = one.replacing(total, with: total.replacing("`16,", with: "`15,"))
+        let defect = #expect(throws: StatementDefect.self) { try read(spoiled + two) }
+        #expect(defect?.column == "资金流水总笔数")
+        // Something else behind the summary is none.
+        #expect(throws: StatementDefect.self) { try read(one + "微信支付\r\n") }
+        #expect(throws: StatementDefect.self) { try read(one + one.split(whereSeparator: \.isNewline)[0] + "\r\n") }
+    }
 }

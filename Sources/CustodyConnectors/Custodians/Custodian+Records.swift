@@ -200,6 +200,12 @@ public enum CustodianFileKind: String, CaseIterable, Hashable, Sendable {
     case returns = "WRT"
     /// Balances of all sub-accounts at the day's end.
     case balances = "BAL"
+    /// Payments that the custodian itself collected.
+    case collections = "CHK"
+    /// The parts of orders that were paid out to those they belong to.
+    case splits = "DET"
+    /// What each merchant was paid out in all.
+    case splitSums = "SUM"
 }
 
 /// The files of a kind and day.

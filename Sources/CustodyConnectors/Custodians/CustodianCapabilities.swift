@@ -146,6 +146,8 @@ public struct Capabilities: Hashable, Sendable {
     public var signer: Party
     /// When an order's money may be split.
     public var splitTimings: Set<SplitTiming>
+    /// Whether an order that waits for the confirmation of its receipt must have it before it is split.
+    public var confirmsFirst: Bool
     /// Whether a receipt may be confirmed in parts.
     public var confirmsPartially: Bool
     /// What refunds may be paid from.
@@ -175,7 +177,7 @@ public struct Capabilities: Hashable, Sendable {
     public init(
         name: String, operations: Set<CustodianOperation>, repeatable: Set<CustodianOperation> = [], collector: Party,
         signer: Party,
-        splitTimings: Set<SplitTiming>, confirmsPartially: Bool, refundSources: Set<RefundSource>,
+        splitTimings: Set<SplitTiming>, confirmsFirst: Bool = false, confirmsPartially: Bool, refundSources: Set<RefundSource>,
         withdrawalSpeeds: Set<WithdrawalSpeed>, verifications: Set<AccountBinding.Verification>,
         deliveries: Set<Delivery>, fileKinds: Set<CustodianFileKind>, pendingIsSpendable: Bool = false,
         limits: Limits, deadlines: Deadlines = Deadlines(), numbers: Numbers, notifySchedule: [Duration],
@@ -187,6 +189,7 @@ public struct Capabilities: Hashable, Sendable {
         self.collector = collector
         self.signer = signer
         self.splitTimings = splitTimings
+        self.confirmsFirst = confirmsFirst
         self.confirmsPartially = confirmsPartially
         self.refundSources = refundSources
         self.withdrawalSpeeds = withdrawalSpeeds

@@ -17,23 +17,84 @@ public struct LinkProbe: Sendable {
         /// The addresses of the host, or of the proxy that looks it up.
         public var addresses: [String] = []
         /// Why nobody answered.
-        public var failure: Doubt?
-        /// The version of TLS that both agreed on, such as `1.3`; nil on a plain connection.
+        public var failure: Failure?
+        /// The version of TLS that both agreed on, such as `1.3`; nil on a plain connection. After a failure: what both would
+        /// have agreed on if we believed anything.
         public var tlsVersion: String?
-        /// Whom the counterparty's certificate names.
-        public var certificateSubject: String?
-        /// When its certificate ends.
-        public var certificateEnd: Instant?
+        /// The counterparty's certificate, believed or not.
+        public var certificate: PeerCertificate?
         /// How far the counterparty's clock is ahead of ours, by its `Date`.
         public var clockOffset: Duration?
         /// What it answered, unsigned and asked for nothing.
         public var status: Int?
     }
 
+    /// A certificate that was shown to us.
+    public struct PeerCertificate: Hashable, Sendable {
+        /// Whom it names.
+        public let subject: String
+        /// Who signed it.
+        public let issuer: String
+        /// The hosts and addresses it is for.
+        public let names: [String]
+        /// From when on it is good.
+        public let start: Instant
+        /// Until when it is good.
+        public let end: Instant
+
+        init(_ certificate: Certificate) {
+            subject = certificate.subject.description
+            issuer = certificate.issuer.description
+            start = Instant(seconds: Int64(certificate.notValidBefore.timeIntervalSince1970))
+            end = Instant(seconds: Int64(certificate.notValidAfter.timeIntervalSince1970))
+            let alternatives = (try? certificate.extensions.subjectAlternativeNames).map { Array($0) } ?? []
+            names = alternatives.compactMap { name in
+                switch name {
+                case .dnsName(let text): text
+                case .ipAddress(let bytes): bytes.bytes.map { String($0) }.joined(separator: ".")
+                default: nil
+                }
+            }
+        }
+
+        /// Whether it is for a host: by its very name, or by a name that begins with `*.`.
+        public func isFor(_ host: String) -> Bool {
+            let host = host.lowercased()
+            return names.contains { name in
+                let name = name.lowercased()
+                guard name.hasPrefix("*."), let dot = host.firstIndex(of: ".") else { return name == host }
+                return name.dropFirst() == host[dot...]
+            }
+        }
+    }
+
+    /// Why nobody answered.
+    public enum Failure: Hashable, Sendable {
+        /// The host has no address.
+        case noAddress
+        /// Its system says that nobody listens at the port.
+        case connectionRefused
+        /// The connection was made, and closed before anything was said: as to strangers.
+        case closed
+        /// It speaks no version of TLS that is high enough.
+        case belowFloor
+        /// Its certificate ended.
+        case certificateEnded
+        /// Its certificate is not good yet.
+        case certificateNotYetGood
+        /// Its certificate is for other names.
+        case certificateForAnother
+        /// Nobody whom we believe signed its certificate.
+        case certificateNotBelieved
+        /// It wants a certificate of ours, or another one.
+        case ownCertificateRefused
+        /// Anything else.
+        case other(Doubt)
+    }
+
     private struct Handshake {
         var version: String?
-        var subject: String?
-        var end: Instant?
+        var certificate: PeerCertificate?
     }
 
     private let transport: Transport
@@ -51,22 +112,71 @@ public struct LinkProbe: Sendable {
     public func look(at url: String, host: String) async throws -> Sight {
         var sight = Sight()
         sight.addresses = await LinkProbe.addresses(of: transport.address ?? transport.proxy?.host ?? host)
+        guard !sight.addresses.isEmpty else {
+            sight.failure = .noAddress
+            return sight
+        }
         let observed = Observed()
-        let client = try transport.route(to: host).client { observed.inspect($0) }
+        let client = try transport.route(to: host).client(observing: { observed.inspect($0) })
+        var doubt: Doubt?
         do throws(Doubt) {
             let answer = try await Outbound(client: client, timeout: transport.totalTimeout).call(
                 "GET", url, headers: [("User-Agent", "custody/1"), ("Accept", "*/*")])
             sight.status = answer.status
             sight.clockOffset = answer.header("Date").flatMap { LinkProbe.time(of: $0) }.map { $0 - clock() }
         } catch {
-            sight.failure = error
+            doubt = error
         }
         try? await client.shutdown()
-        let handshake = observed.handshake
+        let made = observed.handshake
+        let isUnseen = doubt != nil && made.version == nil && url.hasPrefix("https:")
+        let handshake = isUnseen ? try await believing(url, host) : made
         sight.tlsVersion = handshake.version
-        sight.certificateSubject = handshake.subject
-        sight.certificateEnd = handshake.end
+        sight.certificate = handshake.certificate
+        sight.failure = doubt.map { failure($0, handshake, believed: made.version != nil, host: host) }
         return sight
+    }
+
+    /// Thrown once TLS is made, so that nothing is sent.
+    private struct Seen: Error {}
+
+    /// What TLS comes to when anything is believed. Nothing is sent.
+    private func believing(_ url: String, _ host: String) async throws -> Handshake {
+        let observed = Observed()
+        let client = try transport.route(to: host).client(
+            observing: { channel in observed.inspect(channel).flatMapThrowing { throw Seen() } },
+            believesAnything: true)
+        _ = try? await Outbound(client: client, timeout: transport.totalTimeout).call("GET", url, headers: [])
+        try? await client.shutdown()
+        return observed.handshake
+    }
+
+    /// What a doubt says when we waited in vain, on a connection that stands.
+    private static let waits: Set<String> = [
+        HTTPClientError.deadlineExceeded.shortDescription, HTTPClientError.readTimeout.shortDescription,
+    ]
+
+    private func failure(_ doubt: Doubt, _ handshake: Handshake, believed: Bool, host: String) -> Failure {
+        switch doubt.detail {
+        case Outbound.refusedConnection: return .connectionRefused
+        case Outbound.ownCertificateRefused: return .ownCertificateRefused
+        default: break
+        }
+        guard let version = handshake.version else {
+            // Somebody was there, and hung up: when nobody is, connecting itself fails.
+            let isClosed =
+                doubt.reason == .noAnswer && !LinkProbe.waits.contains(doubt.detail)
+                || doubt.detail == Outbound.closedInHandshake
+            return isClosed ? .closed : .other(doubt)
+        }
+        if version != "1.3", version != "1.2" || transport.minimumTLS == .v13 { return .belowFloor }
+        guard !believed, let certificate = handshake.certificate else {
+            return doubt.reason == .noAnswer && !LinkProbe.waits.contains(doubt.detail) ? .closed : .other(doubt)
+        }
+        let now = clock()
+        if certificate.end < now { return .certificateEnded }
+        if certificate.start > now { return .certificateNotYetGood }
+        return certificate.isFor(host) ? .certificateNotBelieved : .certificateForAnother
     }
 
     /// What a connection's handshake came to, kept while it is made.
@@ -85,8 +195,7 @@ public struct LinkProbe: Sendable {
                 }
                 self.seen.withLock {
                     $0.version = tls.tlsVersion.map { $0 == .tlsv13 ? "1.3" : $0 == .tlsv12 ? "1.2" : "older" }
-                    $0.subject = certificate?.subject.description
-                    $0.end = certificate.map { Instant(seconds: Int64($0.notValidAfter.timeIntervalSince1970)) }
+                    $0.certificate = certificate.map { PeerCertificate($0) }
                 }
             }
         }

@@ -109,9 +109,16 @@ public struct StatementSummary: Hashable, Sendable {
         self.amount = amount
     }
 
-    /// Under which name a day's statement is kept: all of a channel's trade bills are `trade`, every other file is its form.
+    /// Under which name a day's statement is kept: all of a channel's trade bills are `trade`, both channels' fund flows have
+    /// one name, every other file is its form.
     public var series: String {
-        form.hasPrefix("tradebill_") || form == "business_detail" ? "trade" : form
+        switch form {
+        case "business_detail": "trade"
+        case _ where form.hasPrefix("tradebill_"): "trade"
+        case "account": "fund_flow"
+        case "sub_accounts": "sub_merchant_fund_flow"
+        default: form
+        }
     }
 }
 

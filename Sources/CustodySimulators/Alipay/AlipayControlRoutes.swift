@@ -20,6 +20,7 @@ struct AlipayControlRoutes: Sendable {
         case ("POST", "plant", 2): return plant(request.json)
         case ("POST", "deposits", 2), ("POST", "rejections", 2), ("POST", "freeze", 2), ("POST", "returns", 2):
             return act(parts[1], request.json)
+        case ("POST", "signatures", 2): return await sign(request.json)
         default: return nil
         }
     }
@@ -35,6 +36,18 @@ struct AlipayControlRoutes: Sendable {
         merchant.rateLimit = json["rate_limit"]?.integer.map { Int(clamping: $0) }
         merchant.hasMagicAmounts = json["magic_amounts"]?.bool ?? false
         merchant.royaltyRatio = min(100, max(0, json["royalty_ratio"]?.integer ?? 30))
+        for limit in json["method_limits"]?.members ?? [] {
+            merchant.methodLimits[limit.name] = limit.value.integer.map { Int(clamping: $0) }
+        }
+        merchant.notifiesEnd = json["notify_end"]?.bool ?? false
+        merchant.needsSignatures = json["signatures"]?.bool ?? false
+        merchant.registeredOn = json["registered_on"]?.string.flatMap { BusinessDate($0) }
+        if let key = json["encrypt_key"]?.string {
+            guard let cipher = AlipayCipher(base64: key) else {
+                return .controlError(400, "encrypt_key is no AES key in base64")
+            }
+            merchant.cipher = cipher
+        }
         var answer: [JSON.Member] = [.init("app_id", .string(appID))]
         if json["mode"]?.string == "certificate" {
             guard let authority = try? gateway.authority.authority(),
@@ -81,6 +94,19 @@ struct AlipayControlRoutes: Sendable {
         return .controlError(400, "something that \(deed) needs is missing")
     }
 
+    /// A sub-merchant opens the page it was sent, and signs.
+    private func sign(_ json: JSON?) async -> SimulatorResponse {
+        guard let json, let appID = json["merchant"]?.string, let number = json["external_id"]?.string else {
+            return .controlError(400, "merchant and external_id are needed")
+        }
+        do {
+            try await world.sign(appID, externalID: number)
+            return .json(["external_id": .string(number)])
+        } catch {
+            return .json(["error": .string(error.message), "sub_code": .string(error.subCode)], status: 404)
+        }
+    }
+
     /// The buyer opens what our front end gave, or scans a code, and pays.
     private func buy(_ json: JSON?, onlyOpens: Bool) async -> SimulatorResponse {
         guard let json else { return .controlError(400, "no JSON") }
@@ -124,12 +150,12 @@ struct AlipayControlRoutes: Sendable {
     }
 
     private func open(_ fields: [URLForm.Field]) throws(AlipayWorld.Failure) -> (appID: String, outTradeNo: String) {
-        let (appID, method, content, notifyURL) = try gateway.verified(fields)
-        guard ["alipay.trade.page.pay", "alipay.trade.wap.pay", "alipay.trade.app.pay"].contains(method) else {
+        let call = try gateway.verified(fields)
+        guard ["alipay.trade.page.pay", "alipay.trade.wap.pay", "alipay.trade.app.pay"].contains(call.method) else {
             throw .init("isv.invalid-method", "不存在的方法名")
         }
-        let trade = try world.place(appID, content, notifyURL: notifyURL, isOpened: true)
-        return (appID, trade.outTradeNo)
+        let trade = try world.place(call.appID, call.content, notifyURL: call.notifyURL, isOpened: true)
+        return (call.appID, trade.outTradeNo)
     }
 
     /// The fields that a browser would send with the form.
@@ -172,14 +198,15 @@ struct AlipayControlRoutes: Sendable {
     private func show(_ appID: String, only outTradeNo: String?) -> SimulatorResponse {
         guard let merchant = world.merchant(appID) else { return .controlError(404, "no such merchant") }
         let now = world.clock.now(of: appID)
+        let books = AlipayBooks(merchant)
         let deliveries = Dictionary(grouping: notifier.deliveries(of: appID), by: \.outTradeNo)
         let trades = merchant.trades.values.filter { outTradeNo == nil || $0.outTradeNo == outTradeNo }
             .sorted { $0.tradeNo < $1.tradeNo }
         return .json([
             "app_id": .string(appID), "seller_id": .string(merchant.sellerID),
             "market_id": .string(merchant.marketID), "now": .string(now.rfc3339),
-            "balance_fen": JSON(merchant.balance.value),
-            "sub_merchants": .array(merchant.subMerchants.map(AlipayControlRoutes.view)),
+            "balance_fen": JSON(books.balance(of: merchant.sellerID).value), "books": books.json,
+            "sub_merchants": .array(merchant.subMerchants.map { AlipayControlRoutes.view($0, books) }),
             "transfers": .array(
                 merchant.transfers.map {
                     ["out_biz_no": .string($0.outBizNo), "status": .string($0.status.rawValue)]
@@ -195,16 +222,19 @@ struct AlipayControlRoutes: Sendable {
         ])
     }
 
-    private static func view(_ subMerchant: AlipaySubMerchant) -> JSON {
+    private static func view(_ subMerchant: AlipaySubMerchant, _ books: AlipayBooks) -> JSON {
         [
             "external_id": .string(subMerchant.externalID), "smid": JSON(subMerchant.smid),
             "status": .string(subMerchant.status.rawValue), "frozen": .bool(subMerchant.isFrozen),
             "deleted": .bool(subMerchant.isDeleted), "pending_fen": JSON(subMerchant.pending.value),
+            "held_fen": JSON((subMerchant.smid.map { books.held($0) } ?? .zero).value),
+            "balance_fen": JSON((subMerchant.smid.map { books.balance(of: $0) } ?? .zero).value),
             "payouts": .array(
                 subMerchant.payouts.map {
                     [
                         "date": .string($0.date.iso), "amount_fen": JSON($0.amount.value),
                         "target": .string($0.target), "returned": .bool($0.isReturned),
+                        "batch_no": .string($0.batchNumber),
                     ]
                 }),
         ]

@@ -11,10 +11,12 @@ extension AlipayGatewayRoutes {
         switch method {
         case .precreate, .create, .pay, .query, .close, .cancel: try await trade(call, method, rule)
         case .refund, .refundQuery: try refund(call, method, rule)
-        case .settle, .settleQuery, .unsettledQuery, .settleConfirm: try settlement(call, method)
+        case .settle, .settleQuery, .unsettledQuery, .settleConfirm, .cancelConfirmation, .receivables:
+            try settlement(call, method)
         case .bind, .unbind, .relations, .ratio: try royalty(call, method)
         case .transfer, .transferQuery, .balance: try transfer(call, method, rule)
-        case .apply, .applySimply, .modify, .changeAccount, .applicationQuery, .accountQuery, .delete:
+        case .apply, .applySimply, .applyQuickly, .consult, .modify, .upgrade: try application(call, method)
+        case .changeAccount, .applicationQuery, .accountQuery, .delete, .detectCard, .unbindAccount, .uploadImage:
             try onboarding(call, method)
         case .bill: try billAddress(call, rule)
         case .certificate: try certificates()
@@ -119,6 +121,16 @@ extension AlipayGatewayRoutes {
             let trade = try world.query(call.appID, call.content)
             let isOpen = trade.status == .success && trade.royaltyFinishedAt == nil
             return .success(.init("unsettled_amount", .string((isOpen ? trade.unsettled : .zero).yuan)))
+        case .cancelConfirmation:
+            let (trade, number) = try world.cancelConfirmation(call.appID, call.content)
+            return .success(.init("trade_no", .string(trade.tradeNo)), .init("ori_request_no", .string(number)))
+        case .receivables:
+            let trade = try world.query(call.appID, call.content)
+            guard trade.terms != nil else { throw .init("ACQ.TRADE_SETTLE_ERROR", "交易结算异常") }
+            return .success(
+                .init("unsettled_amount", .string(trade.unconfirmed.yuan)),
+                .init("on_settle_amount", .string(trade.releasable.yuan)),
+                .init("settled_amount", .string(trade.released.yuan)))
         default:
             let (trade, confirmation) = try world.confirm(call.appID, call.content)
             return .success(
@@ -169,19 +181,45 @@ extension AlipayGatewayRoutes {
         }
     }
 
+    private func application(_ call: AlipayCall, _ method: AlipayMethod) throws(AlipayWorld.Failure) -> JSON {
+        let made: AlipayApplication
+        switch method {
+        case .consult:
+            let (orderID, isWelcome) = try world.consult(call.appID, call.content)
+            let verdict = JSON.string(isWelcome ? "PASS" : "REJECT")
+            return .success(
+                .init("order_id", .string(orderID)), .init("risk_audit", verdict), .init("account_audit", verdict))
+        case .applySimply: made = try world.apply(call.appID, call.content, .simpleCreate)
+        case .applyQuickly:
+            made = try world.apply(call.appID, call.content, .quickCreate)
+            let page = "https://u.alipay.cn/_\(made.orderID.suffix(8))"
+            return .success(
+                .init("order_id", .string(made.orderID)), .init("sign_short_chain_url", .string(page)),
+                .init("sign_qr_code_url", .string(page + "?qr=1")))
+        case .modify: made = try world.change(call.appID, call.content, .modify)
+        case .upgrade: made = try world.change(call.appID, call.content, .upgrade)
+        default: made = try world.apply(call.appID, call.content, .create)
+        }
+        return .success(.init("order_id", .string(made.orderID)))
+    }
+
     private func onboarding(_ call: AlipayCall, _ method: AlipayMethod) throws(AlipayWorld.Failure) -> JSON {
         switch method {
-        case .apply:
-            return .success(.init("order_id", .string(try world.apply(call.appID, call.content, type: "ZFT_CREATE"))))
-        case .applySimply:
-            return .success(
-                .init("order_id", .string(try world.apply(call.appID, call.content, type: "ZFT_SIMPLE_CREATE"))))
-        case .modify:
-            return .success(.init("order_id", .string(try world.apply(call.appID, call.content, type: "ZFT_MODIFY"))))
         case .changeAccount:
             return .success(.init("order_id", .string(try world.changeAccount(call.appID, call.content))))
+        case .detectCard:
+            let difference = try world.cardDifference(call.appID, call.content)
+            return .success(
+                .init("consistent", .string(difference == nil ? "true" : "false")),
+                .init("inconsistency_reason", JSON(difference)))
+        case .unbindAccount:
+            try world.unbindAccount(call.appID, call.content)
+            return .success()
+        case .uploadImage:
+            guard let image = call.image else { throw .init("isv.missing-parameter", "缺少图片") }
+            return .success(.init("image_id", .string(try world.keep(image, call.appID))))
         case .applicationQuery:
-            return .success(.init("orders", .array(try world.applications(call.appID, call.content).map(\.json))))
+            return .success(.init("orders", .array(try world.applications(call.appID, call.content))))
         case .accountQuery:
             let subMerchant = try world.account(call.appID, call.content)
             return .success(

@@ -20,11 +20,15 @@ struct AlipayGatewayRoutes: Sendable {
 
     /// Verifies a request's signature, and takes it apart.
     ///
-    /// - Parameter fields: Of the query and the form together, or of an order string.
+    /// - Parameters:
+    ///   - fields: Of the query and the form together, or of an order string.
+    ///   - base: Our own address.
+    ///   - image: A picture that came along.
     func verified(
-        _ fields: [URLForm.Field]
-    ) throws(AlipayWorld.Failure) -> (appID: String, method: String, content: JSON, notifyURL: String?) {
+        _ fields: [URLForm.Field], base: String = "", image: AlipayImageUpload? = nil
+    ) throws(AlipayWorld.Failure) -> AlipayCall {
         let value = { (name: String) in fields.first { $0.name == name }?.value }
+        try AlipayGatewayRoutes.checkCommon(value)
         guard let appID = value("app_id"), let merchant = world.merchant(appID) else {
             throw .init("isv.invalid-app-id", "无效的AppID参数")
         }
@@ -37,42 +41,90 @@ struct AlipayGatewayRoutes: Sendable {
                 throw .init("isv.invalid-alipay-root-cert-sn", "无效的支付宝根证书序列号")
             }
         }
-        guard value("sign_type") == "RSA2" else { throw .init("isv.invalid-signature-type", "无效签名类型") }
         guard AlipayRequest.isSigned(fields, by: merchant.verifier) else {
             throw .init("isv.invalid-signature", "验签出错")
         }
-        guard let method = value("method") else { throw .init("isv.invalid-method", "不存在的方法名") }
+        let method = value("method") ?? ""
+        var text = value("biz_content") ?? (method == AlipayImageUpload.method ? "{}" : "")
+        let isEncrypted = value("encrypt_type") != nil
+        if isEncrypted {
+            guard value("encrypt_type") == "AES" else { throw .init("isv.invalid-encrypt-type", "无效的加密算法") }
+            guard let cipher = merchant.cipher else { throw .init("isv.missing-encrypt-key", "加密配置错误") }
+            guard let opened = try? cipher.open(text) else { throw .init("isv.decryption-error-unknown", "解密出错") }
+            text = String(decoding: opened, as: UTF8.self)
+        }
+        guard let content = try? JSON(parsing: text), content.members != nil else {
+            throw .init("isv.invalid-parameter", "参数无效")
+        }
+        return AlipayCall(
+            appID: appID, method: method, content: content, notifyURL: value("notify_url"), base: base,
+            cipher: isEncrypted ? merchant.cipher : nil, image: image)
+    }
+
+    /// Checks the parameters that all methods share, in the gateway's order.
+    private static func checkCommon(_ value: (String) -> String?) throws(AlipayWorld.Failure) {
+        for (name, code, message) in [
+            ("app_id", "isv.missing-app-id", "缺少appId参数"), ("method", "isv.missing-method", "缺少方法名参数"),
+            ("charset", "isv.missing-charset", "缺少字符集参数"),
+            ("sign_type", "isv.missing-signature-type", "缺少签名类型参数"),
+            ("sign", "isv.missing-signature", "缺少签名参数"), ("timestamp", "isv.missing-timestamp", "缺少时间戳参数"),
+            ("version", "isv.missing-version", "缺少版本参数"),
+        ] {
+            guard let found = value(name), !found.isEmpty else { throw .init(code, message) }
+        }
+        guard value("sign_type") == "RSA2" else { throw .init("isv.invalid-signature-type", "无效签名类型") }
+        guard value("charset")?.lowercased() == "utf-8" else { throw .init("isv.invalid-charset", "字符集错误") }
+        guard value("format")?.lowercased() ?? "json" == "json" else {
+            throw .init("isv.invalid-format", "无效数据格式")
+        }
+        guard value("version") == "1.0" else { throw .init("isv.invalid-version", "无效的版本参数") }
         guard let stamp = value("timestamp"), Instant(text: stamp) != nil else {
             throw .init("isv.invalid-timestamp", "非法的时间戳参数")
         }
-        guard let content = try? JSON(parsing: value("biz_content") ?? ""), content.members != nil else {
-            throw .init("isv.invalid-parameter", "参数无效")
+    }
+
+    /// The fields of a request, from its query and its form; a picture's parts are no fields but for their texts.
+    private static func fields(
+        of request: SimulatorRequest
+    ) throws -> (fields: [URLForm.Field], image: AlipayImageUpload?) {
+        let query = try URLForm.decode(request.query.utf8)
+        guard request.header("content-type")?.lowercased().hasPrefix("multipart/") ?? false else {
+            return (query + (try URLForm.decode(request.body)), nil)
         }
-        return (appID, method, content, value("notify_url"))
+        guard let parts = MultipartForm.parts(of: request.body) else { throw URLForm.Defect.badText }
+        let texts = parts.filter { $0.fileName == nil }.map {
+            URLForm.Field($0.name, String(decoding: $0.content, as: UTF8.self))
+        }
+        let image = parts.first { $0.name == "image_content" }.flatMap { part in
+            AlipayImageUpload(
+                fileName: "image.\(texts.first { $0.name == "image_type" }?.value ?? "")", content: part.content)
+        }
+        return (query + texts, image)
     }
 
     private func gateway(_ request: SimulatorRequest) async -> SimulatorResponse {
         let call: AlipayCall
         var appID = ""
         do {
-            let fields = try URLForm.decode(request.query.utf8) + URLForm.decode(request.body)
+            let (fields, image) = try AlipayGatewayRoutes.fields(of: request)
             appID = fields.first { $0.name == "app_id" }?.value ?? ""
             guard Set(fields.map(\.name)).count == fields.count else {
                 throw AlipayWorld.Failure("isv.invalid-encoding", "编码错误")
             }
-            let (appID, method, content, notifyURL) = try verified(fields)
-            call = AlipayCall(
-                appID: appID, method: method, content: content, notifyURL: notifyURL,
-                base: "http://\(request.header("host") ?? "127.0.0.1")")
+            call = try verified(
+                fields, base: "http://\(request.header("host") ?? "127.0.0.1")", image: image)
         } catch let failure as AlipayWorld.Failure {
             return refusal(failure, to: appID)
         } catch {
             return refusal(.init("isv.invalid-encoding", "编码错误"), to: appID)
         }
-        guard world.admits(appID) else { return limited(call) }
+        guard world.admits(appID, "*") else { return limited(call, "isv.app-call-limited", "应用调用次数超限") }
         if call.method == "alipay.trade.page.pay" || call.method == "alipay.trade.wap.pay" { return cashier(call) }
         guard let method = AlipayMethod(method: call.method) else {
             return refusal(.init("isv.invalid-method", "不存在的方法名"), to: appID)
+        }
+        guard world.admits(appID, method.rawValue) else {
+            return limited(call, "isv.method-call-limited", "方法调用次数超限")
         }
         var rule = faults.take(method.rawValue, merchant: call.appID, serial: call.serial, amount: call.amount)
         if rule == nil, world.merchant(appID)?.hasMagicAmounts ?? false {
@@ -88,10 +140,18 @@ struct AlipayGatewayRoutes: Sendable {
         return signed(AlipayGatewayRoutes.error(code.0, code.1, failure), name: "error_response", to: appID)
     }
 
-    private func limited(_ call: AlipayCall) -> SimulatorResponse {
+    private func limited(
+        _ call: AlipayCall, _ subCode: String = "isv.app-call-limited", _ message: String = "应用调用次数超限"
+    ) -> SimulatorResponse {
+        signed(AlipayGatewayRoutes.error("40005", "Call Limited", .init(subCode, message)), call)
+    }
+
+    /// The answer to a call, encrypted as the call was.
+    private func signed(
+        _ node: JSON, _ call: AlipayCall, certificate: String? = nil, isForged: Bool = false
+    ) -> SimulatorResponse {
         signed(
-            AlipayGatewayRoutes.error("40005", "Call Limited", .init("isv.app-call-limited", "应用调用次数超限")),
-            name: call.node, to: call.appID)
+            node, name: call.node, to: call.appID, certificate: certificate, isForged: isForged, cipher: call.cipher)
     }
 
     /// Executes unless the fault says `"executed":false` or is one that comes before, then answers as the fault says.
@@ -101,7 +161,7 @@ struct AlipayGatewayRoutes: Sendable {
         case "refuse":
             let failure = AlipayWorld.Failure(
                 rule?.parameters["sub_code"]?.string ?? "ACQ.SELLER_BALANCE_NOT_ENOUGH", "业务失败")
-            return signed(AlipayGatewayRoutes.failed(failure), name: call.node, to: call.appID)
+            return signed(AlipayGatewayRoutes.failed(failure), call)
         default: break
         }
         var node: JSON = ["code": "10000", "msg": "Success"]
@@ -116,16 +176,14 @@ struct AlipayGatewayRoutes: Sendable {
         case "no_answer": return .silence(.seconds(60))
         case "drop": return .drop
         case "system_error":
-            return signed(
-                AlipayGatewayRoutes.failed(.init("ACQ.SYSTEM_ERROR", "系统错误")), name: call.node, to: call.appID)
+            return signed(AlipayGatewayRoutes.failed(.init("ACQ.SYSTEM_ERROR", "系统错误")), call)
         case "service_unavailable":
             return signed(
                 AlipayGatewayRoutes.error(
-                    "20000", "Service Currently Unavailable", .init("isp.unknow-error", "系统繁忙")), name: call.node,
-                to: call.appID)
-        case "bad_signature": return signed(node, name: call.node, to: call.appID, isForged: true)
+                    "20000", "Service Currently Unavailable", .init("isp.unknow-error", "系统繁忙")), call)
+        case "bad_signature": return signed(node, call, isForged: true)
         case "unknown_certificate":
-            return signed(node, name: call.node, to: call.appID, certificate: "00000000000000000000000000000000")
+            return signed(node, call, certificate: "00000000000000000000000000000000")
         case "unsigned": return .json(.object([.init(call.node, node)]))
         case "html":
             return .answer(
@@ -137,46 +195,25 @@ struct AlipayGatewayRoutes: Sendable {
                 ["trade_status", "refund_status", "status"].contains($0.name)
                     ? JSON.Member($0.name, "SOMETHING_NEW") : $0
             }
-            return signed(.object(members), name: call.node, to: call.appID)
-        default: return signed(node, name: call.node, to: call.appID)
+            return signed(.object(members), call)
+        default: return signed(node, call)
         }
     }
 
     func billAddress(_ call: AlipayCall, _ rule: FaultRule?) throws(AlipayWorld.Failure) -> JSON {
-        let scope: AlipayWorld.BillScope
-        switch call.content["bill_type"]?.string {
-        case "trade": scope = .platform
-        case "trade_zft_merchant": scope = .subMerchants(smid: call.content.alipayText("smid"))
-        default: throw .init("isp.type_not_supported", "账单类型不支持")
-        }
-        guard let date = call.content["bill_date"]?.string.flatMap({ BusinessDate($0) }) else {
-            throw .init("isp.invalid_arguments", "参数有误")
-        }
-        if rule?.fault == "not_ready" { throw .init("isp.bill_not_exist", "账单不存在") }
+        if rule?.fault == "not_ready" { throw .init("BILL_NOT_EXIST", "账单不存在") }
         if rule?.fault == "empty_code" {
             return ["code": "10000", "msg": "Success", "bill_file_code": "EMPTY_DATA_WITH_BILL_FILE"]
         }
-        let bill = try world.bill(call.appID, of: date, scope: scope)
-        var bytes = (try? bill.archive()) ?? []
-        switch rule?.fault {
-        case "truncated": bytes.removeLast(bytes.count / 2)
-        case "wrong_total":
-            // The totals stay, a row goes.
-            let lines = bill.detail.split(separator: "\r\n", omittingEmptySubsequences: false)
-            let detail = (lines.prefix(5) + lines.dropFirst(6)).joined(separator: "\r\n")
-            if let content = try? GB18030.encode(detail) {
-                bytes =
-                    (try? ZipArchive.bytes(
-                        of: [(name: "\(bill.account)_\(date.compact)_业务明细.csv", content: content)],
-                        modifiedAt: bill.exportedAt)) ?? []
-            }
-        default: break
-        }
+        let bill = try world.bill(call.appID, call.content)
+        var bytes = (try? rule?.fault == "wrong_total" ? bill.archiveWithoutARow() : bill.archive()) ?? []
+        if rule?.fault == "truncated" { bytes.removeLast(bytes.count / 2) }
         let lifetime = Duration.seconds(rule?.fault == "expired" ? 0 : 30)
         let token = world.offer(bytes, for: lifetime)
         return [
             "code": "10000", "msg": "Success",
-            "bill_download_url": .string("\(call.base)/bill/\(token)?downloadFileName=\(bill.archiveName)"),
+            "bill_download_url": .string(
+                "\(call.base)/bill/\(token)?downloadFileName=\(bill.frame.archiveName)"),
         ]
     }
 
@@ -202,13 +239,15 @@ struct AlipayGatewayRoutes: Sendable {
     }
 
     private func signed(
-        _ node: JSON, name: String, to appID: String, certificate: String? = nil, isForged: Bool = false
+        _ node: JSON, name: String, to appID: String, certificate: String? = nil, isForged: Bool = false,
+        cipher: AlipayCipher? = nil
     ) -> SimulatorResponse {
         var certificate = certificate
         if certificate == nil, case .certificate? = world.merchant(appID)?.mode {
             certificate = try? authority.authority().alipaySerial
         }
-        let body = try? AlipayResponse.body(node: node, name: name, signer: signer, certificate: certificate)
+        let body = try? AlipayResponse.body(
+            node: node, name: name, signer: signer, certificate: certificate, cipher: cipher)
         guard var body else { return .answer(status: 500, headers: [], body: []) }
         if isForged {
             // Other content than was signed, still well-formed.

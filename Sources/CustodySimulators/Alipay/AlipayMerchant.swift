@@ -31,6 +31,14 @@ struct AlipayMerchant: Sendable {
     var rateLimit: Int?
     /// Whether certain amounts provoke certain outcomes.
     var hasMagicAmounts = false
+    /// Which calls of a method are served per second, by the method's name in `/control/faults`; those not named all are.
+    var methodLimits: [String: Int] = [:]
+    /// Decrypts contents, where the application switched that on (接口内容加密).
+    var cipher: AlipayCipher?
+    /// Whether the end of a trade is notified: closed unpaid, or finished.
+    var notifiesEnd = false
+    /// Whether a sub-merchant signs before it is open.
+    var needsSignatures = false
     /// How much of an order may be split, in percent.
     var royaltyRatio: Int64 = 30
     var trades: [String: AlipayTrade] = [:]
@@ -47,8 +55,13 @@ struct AlipayMerchant: Sendable {
     /// Names whose applications are refused, with the reason.
     var refusals: [(nameContains: String, reason: String)] = []
     var transfers: [AlipayTransfer] = []
-    /// The collecting account's own money, for transfers.
-    var balance = Fen.zero
+    /// Entries of accounts beyond payments, refunds and their fees, which ``book`` has.
+    var movements: [AlipayMovement] = []
+    var sequence: Int64 = 0
+    /// Numbers of pictures handed in.
+    var images: Set<String> = []
+    /// When it was registered: no bill goes further back.
+    var registeredOn: BusinessDate?
 
     /// The serial of the trade with either number.
     func serial(outTradeNo: String?, tradeNo: String?) -> String? {

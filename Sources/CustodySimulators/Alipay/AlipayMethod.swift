@@ -9,6 +9,10 @@ struct AlipayCall: Sendable {
     let notifyURL: String?
     /// Our own address, for what can be downloaded.
     let base: String
+    /// Encrypts the answer as the request was encrypted.
+    let cipher: AlipayCipher?
+    /// A picture that came along.
+    let image: AlipayImageUpload?
 
     /// The name of the node that answers it.
     var node: String { method.replacing(".", with: "_") + "_response" }
@@ -16,7 +20,7 @@ struct AlipayCall: Sendable {
     /// What a fault rule names it by.
     var serial: String? {
         content["out_request_no"]?.string ?? content["out_trade_no"]?.string ?? content["out_biz_no"]?.string
-            ?? content["external_id"]?.string
+            ?? content["external_id"]?.string ?? content["bill_type"]?.string
     }
 
     /// The amount a fault rule matches.
@@ -46,6 +50,14 @@ enum AlipayMethod: String, Sendable {
     case applicationQuery = "zft_order_query"
     case accountQuery = "zft_account_query"
     case delete = "zft_delete"
+    case applyQuickly = "zft_quickcreate"
+    case consult = "zft_consult"
+    case upgrade = "zft_upgrade"
+    case detectCard = "zft_card_detect"
+    case unbindAccount = "zft_settlement_unbind"
+    case uploadImage = "image_upload"
+    case cancelConfirmation = "settle_confirm_cancel"
+    case receivables = "receivables_query"
     case certificate
 
     /// The method with a name of the gateway's.
@@ -72,5 +84,13 @@ enum AlipayMethod: String, Sendable {
         "ant.merchant.expand.indirect.zftorder.query": .applicationQuery,
         "ant.merchant.expand.indirect.zftsubsettle.query": .accountQuery,
         "ant.merchant.expand.indirect.zft.delete": .delete,
+        "ant.merchant.expand.indirect.zft.quickcreate": .applyQuickly,
+        "ant.merchant.expand.indirect.zft.consult": .consult,
+        "ant.merchant.expand.indirect.zft.upgrade": .upgrade,
+        "ant.merchant.expand.indirect.zftsettlecard.detect": .detectCard,
+        "ant.merchant.expand.zft.settlement.unbind": .unbindAccount,
+        AlipayImageUpload.method: .uploadImage,
+        "alipay.trade.settle.confirm.cancel": .cancelConfirmation,
+        "alipay.trade.settle.receivables.query": .receivables,
     ]
 }

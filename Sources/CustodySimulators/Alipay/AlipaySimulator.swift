@@ -2,31 +2,30 @@ import AsyncHTTPClient
 import CustodyDomain
 import CustodyWire
 import Logging
-import ServiceLifecycle
 
 /// Alipay as we know it from the outside: gateway, buyers, notifications, bills, and the daily lump to the bank.
 ///
 /// A merchant is one application; `app_id` is its name in `/control`. State is in memory. What `/control` offers beyond
 /// ``ControlRoutes``, and which faults there are, stands in docs/sandbox.md.
-public final class AlipaySimulator: Service {
+public final class AlipaySimulator: Simulator {
     /// Alipay's public key, PEM, as a merchant is told it.
     public let publicKeyPEM: String
 
     private let server: SimulatorServer
     private let clock: SimulatorClock
-    private let answering: SimulatorServer.Handler
 
     /// Makes a simulator that does not listen yet.
     ///
     /// - Parameters:
     ///   - host: The address to bind.
     ///   - port: The port to bind; 0 lets the system choose, see ``boundPort()``.
+    ///   - line: How it is reached; without TLS by default.
     ///   - keys: Alipay's keys; fresh ones by default.
     ///   - client: For notifications and remittances; owned and shut down by the caller, should follow no redirect.
     ///   - logger: For errors.
     public init(
-        host: String = "127.0.0.1", port: Int = 0, keys: AlipayKeyPair? = nil, client: HTTPClient,
-        logger: Logger? = nil
+        host: String = "127.0.0.1", port: Int = 0, line: SimulatorLine = SimulatorLine(),
+        keys: AlipayKeyPair? = nil, client: HTTPClient, logger: Logger? = nil
     ) throws {
         let keys = try keys ?? AlipayKeyPair()
         let signer = try RSASigner(pem: keys.privateKeyPEM)
@@ -42,18 +41,17 @@ public final class AlipaySimulator: Service {
         let shared = ControlRoutes(clock: clock, faults: faults)
         publicKeyPEM = keys.publicKeyPEM
         self.clock = clock
-        answering = { request in
+        server = SimulatorServer(host: host, port: port, line: line, logger: logger) { request in
             if let response = await gateway.answer(request) { return response }
             if let response = await control.answer(request) { return response }
             if let response = await shared.answer(request) { return response }
             return .controlError(404, "no such route")
         }
-        server = SimulatorServer(host: host, port: port, logger: logger, handler: answering)
     }
 
     /// Plays a scenario's control requests, whether it listens already or not.
     public func play(_ scenario: SimulatorScenario) async throws(SimulatorScenario.Failure) {
-        try await scenario.play { await answering($0) }
+        try await scenario.play { await server.answer($0) }
     }
 
     /// The port in use; waits until the simulator listens.

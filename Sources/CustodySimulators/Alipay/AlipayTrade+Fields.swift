@@ -25,7 +25,7 @@ extension AlipayTrade {
 
     /// What `query_options` asks for as `trade_settle_info`.
     private var settleInfo: JSON {
-        let left = terms?.period == nil ? unsettled : amount - refunded - allocated - released
+        let left = terms == nil ? unsettled : held
         let splits = settlements.flatMap { settlement in
             settlement.details.filter { $0.state == .succeeded }.map { detail -> JSON in
                 [
@@ -35,15 +35,33 @@ extension AlipayTrade {
                 ]
             }
         }
-        let confirmed = confirmations.map { confirmation -> JSON in
+        let confirmed = standing.map { confirmation -> JSON in
             [
-                "operation_type": "settle_confirm", "operation_serial_no": .string(confirmation.outRequestNo),
+                "operation_type": "settle", "operation_serial_no": .string(confirmation.outRequestNo),
+                "operation_dt": .string(confirmation.at.shanghaiWallClock), "trans_in": JSON(terms?.smid),
                 "amount": .string(confirmation.amount.yuan),
+            ]
+        }
+        let returned = refunds.flatMap { refund -> [JSON] in
+            let back = refund.givenBack.sorted { $0.key < $1.key }.map { account, amount -> JSON in
+                [
+                    "operation_type": "transfer_refund", "operation_serial_no": .string(refund.outRequestNo),
+                    "operation_dt": .string(refund.at.shanghaiWallClock), "trans_out": .string(account),
+                    "amount": .string(amount.yuan),
+                ]
+            }
+            guard refund.confirmNo != nil, refund.ofPayee > .zero else { return back }
+            return back + [
+                [
+                    "operation_type": "settle_refund", "operation_serial_no": .string(refund.outRequestNo),
+                    "operation_dt": .string(refund.at.shanghaiWallClock), "trans_out": JSON(terms?.smid),
+                    "amount": .string(refund.ofPayee.yuan),
+                ]
             ]
         }
         return [
             "trade_unsettled_amount": .string(max(left, .zero).yuan),
-            "trade_settle_detail_list": .array(splits + confirmed),
+            "trade_settle_detail_list": .array(splits + confirmed + returned),
         ]
     }
 
@@ -95,8 +113,8 @@ extension AlipayTrade {
                 .init("out_biz_no", refund.outRequestNo), .init("refund_fee", refunded.yuan),
                 .init("gmt_refund", refund.at.shanghaiWallClock + ".000"),
             ]
-            if let closedAt { fields.append(.init("gmt_close", closedAt.shanghaiWallClock)) }
         }
+        if let closedAt { fields.append(.init("gmt_close", closedAt.shanghaiWallClock)) }
         return AlipayNotifier.Notification(
             appID: merchant.appID, url: notifyURL, notifyID: notifyID, outTradeNo: outTradeNo,
             outRequestNo: refund?.outRequestNo, amount: refund?.amount ?? amount, fields: fields)

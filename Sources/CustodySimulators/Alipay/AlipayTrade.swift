@@ -19,6 +19,13 @@ struct AlipayTrade: Sendable {
         let reason: String
         /// What the receivers of the order's parts gave back of it, by their account.
         var givenBack: [String: Fen] = [:]
+        /// What of it came from money that waits for its confirmation.
+        var fromUnconfirmed = Fen.zero
+        /// The confirmation it goes back against (`related_settle_confirm_no`).
+        var confirmNo: String?
+
+        /// What the payee gives.
+        var ofPayee: Fen { amount - givenBack.values.sum() }
     }
 
     /// A confirmation that the order's money may be settled (结算确认).
@@ -26,6 +33,9 @@ struct AlipayTrade: Sendable {
         let outRequestNo: String
         let amount: Fen
         let content: JSON
+        let at: Instant
+        /// Whether it was taken back before anything was settled.
+        var isCancelled = false
     }
 
     /// How the money of an indirect merchant's order (直付通) is settled.
@@ -50,6 +60,8 @@ struct AlipayTrade: Sendable {
     var code: String?
     /// False until the buyer scans or opens it: the gateway then says `ACQ.TRADE_NOT_EXIST`.
     var isOpened = false
+    /// Whether it was notified that it is closed, or finished.
+    var isEndTold = false
     var status = Status.waiting
     var createdAt: Instant
     var paidAt: Instant?
@@ -81,11 +93,34 @@ struct AlipayTrade: Sendable {
             - refunds.compactMap { $0.givenBack[account] }.sum()
     }
 
+    /// Confirmations that count.
+    var standing: [Confirmation] { confirmations.filter { !$0.isCancelled } }
+
     /// What has been confirmed; of an order that needs no confirmation, all of it.
-    var confirmed: Fen { terms?.period == nil ? amount : confirmations.map(\.amount).sum() }
+    var confirmed: Fen { terms?.period == nil ? amount : standing.map(\.amount).sum() }
+
+    private var refundedUnconfirmed: Fen { refunds.map(\.fromUnconfirmed).sum() }
+
+    /// What still waits for its confirmation.
+    var unconfirmed: Fen { terms?.period == nil ? .zero : amount - confirmed - refundedUnconfirmed }
 
     /// What can still be split or settled.
-    var unsettled: Fen { max(confirmed - refunded - allocated - released, .zero) }
+    var unsettled: Fen { max(confirmed - (refunded - refundedUnconfirmed) - allocated - released, .zero) }
+
+    /// What its payee is charged: the payment's fee, less what refunds gave back of it.
+    var fee: Fen {
+        guard terms != nil, paidAt != nil else { return .zero }
+        return AlipayBookEntry.fee(of: amount) - refunds.map { AlipayBookEntry.fee(of: $0.amount) }.sum()
+    }
+
+    /// What is kept for it: neither charged, split, refunded nor released.
+    var held: Fen { amount - fee - refunded - allocated - released }
+
+    /// What must stay for what waits for its confirmation: its own part of the fee is charged with it.
+    static func reserve(_ unconfirmed: Fen) -> Fen { unconfirmed - AlipayBookEntry.fee(of: unconfirmed) }
+
+    /// What the payee can have now, splits aside.
+    var releasable: Fen { max(min(unsettled, held - AlipayTrade.reserve(unconfirmed)), .zero) }
 
     /// Brings it up to date: an unpaid one closes, a paid one finishes, frozen money thaws when its time is over.
     mutating func expire(at now: Instant) {
@@ -119,6 +154,8 @@ struct AlipayBookEntry: Sendable {
     /// The sub-merchant it belongs to; its money never reaches the platform.
     var smid: String?
     var isRemitted = false
+    /// Its place in time among all entries.
+    var sequence: Int64 = 0
 
     /// The channel's fee: 0.60 %, rounded half up.
     static func fee(of amount: Fen) -> Fen { Fen((amount.value * 6 + 500) / 1000) }

@@ -56,36 +56,6 @@ extension AlipayWorld {
         clock.schedule(appID, at: due) { [weak self] at in await self?.remit(appID, date, at: at, tries: 1) }
     }
 
-    /// When the bill of a day can be had: 09:00 on the next.
-    static func billReady(_ date: BusinessDate) -> Instant { date.advanced(by: 1).start + .seconds(9 * 3600) }
-
-    /// Whose rows a bill has.
-    enum BillScope: Hashable, Sendable {
-        /// The platform's own (`trade`).
-        case platform
-        /// Those of one sub-merchant, or of all (`trade_zft_merchant`).
-        case subMerchants(smid: String?)
-    }
-
-    /// The bill of a day.
-    func bill(_ appID: String, of date: BusinessDate, scope: BillScope) throws(Failure) -> AlipayBillWriter {
-        try change(appID) { merchant, now throws(Failure) in
-            guard now >= AlipayWorld.billReady(date) else { throw Failure("isp.bill_not_exist", "账单不存在") }
-            let entries = merchant.book.filter { entry in
-                switch scope {
-                case .platform: entry.date == date && entry.smid == nil
-                case .subMerchants(let smid):
-                    entry.date == date && entry.smid != nil && entry.smid == smid ?? entry.smid
-                }
-            }
-            guard !entries.isEmpty else { throw Failure("isp.no_bill_data", "无账单数据") }
-            return AlipayBillWriter(
-                account: merchant.sellerID, date: date, exportedAt: AlipayWorld.billReady(date),
-                entries: (entries.filter { $0.kind == .payment } + entries.filter { $0.kind == .refund })
-                    .map(\.billEntry))
-        }
-    }
-
     /// Sends the lump of a day to the bank; again every 10 virtual minutes, 50 times, until the bank takes it.
     private func remit(_ appID: String, _ date: BusinessDate, at: Instant, tries: Int) async {
         let taken = try? change(appID) { merchant, _ throws(Failure) in
@@ -121,9 +91,15 @@ extension AlipayWorld {
     }
 
     private func record(_ lump: AlipayLump, _ appID: String, isAccepted: Bool) {
-        _ = try? change(appID) { merchant, _ throws(Failure) in
+        _ = try? change(appID) { merchant, now throws(Failure) in
             merchant.remittances.append(
                 .init(date: lump.date, net: lump.net, items: lump.items.count, isAccepted: isAccepted))
+            guard isAccepted else { return }
+            merchant.enter(
+                AlipayMovement(
+                    account: merchant.sellerID, kind: .remittance, amount: -lump.net, at: now,
+                    date: BusinessDate(of: now), businessNumber: "REMIT\(lump.date.compact)",
+                    outNumber: "REMIT\(lump.date.compact)", counterpart: "存管银行"))
         }
     }
 

@@ -31,7 +31,7 @@ extension AlipayWorld {
             var refund = AlipayTrade.Refund(
                 outRequestNo: number, amount: amount, at: now, reason: content["refund_reason"]?.string ?? "")
             refund.givenBack = try AlipayWorld.givenBack(content, of: trade, amount: amount)
-            try AlipayWorld.take(refund, from: &trade, content, &merchant)
+            try AlipayWorld.take(&refund, from: &trade, content, &merchant)
             trade.refunds.append(refund)
             if trade.refunded == trade.amount {
                 trade.status = .closed
@@ -45,6 +45,11 @@ extension AlipayWorld {
 
     /// Enters a refund into the books of its day.
     func enter(_ refund: AlipayTrade.Refund, of trade: AlipayTrade, _ merchant: inout AlipayMerchant) {
+        let payee = trade.terms?.smid ?? merchant.sellerID
+        for (giver, amount) in refund.givenBack.sorted(by: { $0.key < $1.key }) {
+            merchant.move(
+                amount, from: giver, to: payee, .splitBack, at: refund.at, of: trade, outNumber: refund.outRequestNo)
+        }
         book(
             AlipayBookEntry(
                 kind: .refund, tradeNo: trade.tradeNo, outTradeNo: trade.outTradeNo,
@@ -73,25 +78,39 @@ extension AlipayWorld {
     }
 
     /// Takes what the receivers do not give back from the payee: from the order's own money, then from its balance.
-    private static func take(
-        _ refund: AlipayTrade.Refund, from trade: inout AlipayTrade, _ content: JSON, _ merchant: inout AlipayMerchant
+    static func take(
+        _ refund: inout AlipayTrade.Refund, from trade: inout AlipayTrade, _ content: JSON,
+        _ merchant: inout AlipayMerchant
     ) throws(Failure) {
         guard let terms = trade.terms else { return }
-        if !trade.confirmations.isEmpty {
-            // Settled money goes back against the confirmation that settled it.
-            guard let number = content.alipayText("related_settle_confirm_no"),
-                trade.confirmations.contains(where: { $0.outRequestNo == number })
-            else { throw Failure("ACQ.TRADE_SETTLE_ERROR", "交易结算异常") }
+        let rest = refund.ofPayee
+        let number = content.alipayText("related_settle_confirm_no")
+        if number == nil, terms.period != nil, rest <= trade.unconfirmed {
+            refund.fromUnconfirmed = rest
+            return
         }
-        let rest = refund.amount - refund.givenBack.values.sum()
-        let held = trade.amount - trade.refunded - trade.allocated - trade.released
-        guard rest > held else { return }
+        if !trade.standing.isEmpty {
+            // Settled money goes back against the confirmation that settled it, and no more than that.
+            guard let number, let confirmation = trade.standing.first(where: { $0.outRequestNo == number })
+            else { throw Failure("ACQ.TRADE_SETTLE_ERROR", "交易结算异常") }
+            let before = trade.refunds.filter { $0.confirmNo == number }.map(\.amount).sum()
+            guard before + refund.amount <= confirmation.amount else {
+                throw Failure("ACQ.REASON_TRADE_REFUND_FEE_ERR", "退款金额超过结算确认金额")
+            }
+            refund.confirmNo = number
+        }
+        // What the receivers give back frees nothing here: it passes through to the buyer.
+        let back = AlipayBookEntry.fee(of: refund.amount)
+        let available = min(trade.unsettled, trade.held - AlipayTrade.reserve(trade.unconfirmed) + back)
+        guard rest > available else { return }
         // What was released already comes from what the sub-merchant was not yet paid out.
-        let short = rest - max(held, .zero)
+        let short = rest - available
         guard let index = merchant.subMerchant(terms.smid), merchant.subMerchants[index].pending >= short else {
             throw Failure("ACQ.SELLER_BALANCE_NOT_ENOUGH", "卖家余额不足")
         }
-        merchant.subMerchants[index].pending -= short
+        merchant.subMerchants[index].waiting.append(
+            .init(
+                tradeNo: trade.tradeNo, outNo: refund.outRequestNo, kind: "退款", at: refund.at, amount: -short))
         trade.released -= short
     }
 }

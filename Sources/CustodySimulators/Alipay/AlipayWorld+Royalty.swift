@@ -66,7 +66,9 @@ extension AlipayWorld {
         guard let number = content.alipayText("out_request_no", upTo: 32) else {
             throw Failure("ACQ.INVALID_PARAMETER", "参数无效")
         }
-        let isAsync = content["royalty_mode"]?.string == "async"
+        let mode = content["royalty_mode"]?.string ?? "sync"
+        guard mode == "sync" || mode == "async" else { throw Failure("ACQ.INVALID_PARAMETER", "分账模式无效") }
+        let isAsync = mode == "async"
         let isLast = content["extend_params"]?.flag("royalty_finish") ?? false
         let asked = try AlipayWorld.details(content, mayBeEmpty: isLast)
         let settleNo = nextNumber(of: appID, kind: "00253")
@@ -99,6 +101,11 @@ extension AlipayWorld {
             let settlement = AlipaySettlement(
                 settleNo: settleNo, outRequestNo: number, content: content.sorted, at: now, details: details)
             trade.settlements.append(settlement)
+            for detail in details where detail.state != .failed {
+                merchant.move(
+                    detail.amount, from: trade.terms?.smid ?? merchant.sellerID, to: detail.account, .split, at: now,
+                    of: trade, outNumber: number)
+            }
             if isLast { trade.royaltyFinishedAt = now }
             merchant.trades[trade.outTradeNo] = trade
             if isLast { release(trade.outTradeNo, &merchant, now) }
@@ -147,17 +154,21 @@ extension AlipayWorld {
             return Failure("ACQ.ROYALTY_RECEIVER_INVALID", "收入方不在分账关系内")
         }
         let cap = Fen(trade.amount.value * merchant.royaltyRatio / 100)
-        guard trade.allocated + spent + detail.amount <= cap, spent + detail.amount <= trade.unsettled else {
+        guard trade.allocated + spent + detail.amount <= cap, spent + detail.amount <= min(trade.unsettled, trade.held)
+        else {
             return Failure("ACQ.ALLOC_AMOUNT_VALIDATE_ERROR", "分账金额超过最大可分账金额")
         }
         return nil
     }
 
+    /// What a receiver may receive for (`royalty_scene`).
+    private static let royaltyScenes: Set<String> = ["达人佣金", "平台服务费", "技术服务费", "其他"]
+
     /// Whether a trade can be split now: paid, confirmed where that is asked for, and not finished.
     private static func allows(_ trade: AlipayTrade, _ now: Instant) throws(Failure) {
         guard trade.paidAt != nil else { throw Failure("ACQ.TRADE_STATUS_ERROR", "交易状态不合法") }
         guard trade.status == .success, trade.royaltyFinishedAt == nil,
-            trade.terms?.period == nil || !trade.confirmations.isEmpty
+            trade.terms?.period == nil || !trade.standing.isEmpty
         else { throw Failure("ACQ.ILLEGAL_SETTLE_STATE", "结算单状态不允许分账") }
     }
 
@@ -176,6 +187,10 @@ extension AlipayWorld {
                 let amount = parameter.alipayAmount("amount"),
                 amount > .zero, let account = parameter.alipayText("trans_in")
             else { throw Failure("ACQ.INVALID_PARAMETER", "参数无效") }
+            let scene = parameter["royalty_scene"]?.string
+            guard scene.map({ royaltyScenes.contains($0) }) ?? true else {
+                throw Failure("ACQ.INVALID_PARAMETER", "分账场景无效")
+            }
             details.append((type, account, amount))
         }
         return details

@@ -43,6 +43,7 @@ extension AlipayWorld {
             }
             merchant.trades[outTradeNo] = trade
             merchant.serials[number] = outTradeNo
+            if let deadline { awaitEnd(of: trade, at: deadline, merchant) }
             return trade
         }
     }
@@ -60,7 +61,33 @@ extension AlipayWorld {
             trade.status = .closed
             trade.closedAt = now
             merchant.trades[trade.outTradeNo] = trade
+            awaitEnd(of: trade, at: now, merchant)
             return trade
+        }
+    }
+
+    /// Sees to it that the end of a trade is notified, where the application has that switched on: closed without a
+    /// payment, or finished.
+    private func awaitEnd(of trade: AlipayTrade, at: Instant, _ merchant: AlipayMerchant) {
+        guard merchant.notifiesEnd else { return }
+        let (appID, outTradeNo) = (merchant.appID, trade.outTradeNo)
+        clock.schedule(appID, at: at) { [weak self] _ in await self?.tellEnd(appID, outTradeNo) }
+    }
+
+    private func tellEnd(_ appID: String, _ outTradeNo: String) async {
+        let ended = try? change(appID) { merchant, now throws(Failure) -> (AlipayTrade, AlipayMerchant) in
+            guard var trade = merchant.trades[outTradeNo] else { throw Failure("ACQ.TRADE_NOT_EXIST", "交易不存在") }
+            trade.expire(at: now)
+            merchant.trades[outTradeNo] = trade
+            return (trade, merchant)
+        }
+        guard let (trade, merchant) = ended, trade.isOpened, !trade.isEndTold,
+            trade.status == .finished || (trade.status == .closed && trade.paidAt == nil)
+        else { return }
+        _ = try? change(appID) { merchant, _ throws(Failure) in merchant.trades[outTradeNo]?.isEndTold = true }
+        let notifyID = "\(nextNumber(of: appID, kind: "00222"))"
+        if let notification = trade.notification(of: merchant, notifyID: notifyID) {
+            await tell(notification)
         }
     }
 
@@ -79,14 +106,15 @@ extension AlipayWorld {
                 throw Failure("ACQ.TRADE_CANCEL_TIME_OUT", "超过撤销时间范围")
             }
             guard trade.refunds.isEmpty else { throw Failure("ACQ.REASON_TRADE_REFUND_FEE_ERR", "退款金额无效") }
-            guard trade.settlements.isEmpty, trade.confirmations.isEmpty else {
+            guard trade.settlements.isEmpty, trade.standing.isEmpty else {
                 throw Failure("ACQ.CANCEL_NOT_ALLOWED", "交易不允许撤销")
             }
             trade.status = .closed
             trade.closedAt = now
             var refund: AlipayTrade.Refund?
             if trade.paidAt != nil {
-                let made = AlipayTrade.Refund(outRequestNo: serial, amount: trade.amount, at: now, reason: "撤销")
+                var made = AlipayTrade.Refund(outRequestNo: serial, amount: trade.amount, at: now, reason: "撤销")
+                try AlipayWorld.take(&made, from: &trade, [:], &merchant)
                 trade.refunds.append(made)
                 refund = made
                 enter(made, of: trade, &merchant)
@@ -123,6 +151,7 @@ extension AlipayWorld {
                     subject: trade.subject, buyerID: buyerID, createdAt: trade.createdAt, finishedAt: now,
                     amount: trade.amount, fee: AlipayBookEntry.fee(of: trade.amount), date: BusinessDate(of: now),
                     smid: trade.terms?.smid), &merchant)
+            awaitEnd(of: trade, at: now + AlipayTrade.refundable, merchant)
             return trade
         }
         if paid.paidAt != nil { awaitSettlement(of: paid, appID) }
@@ -131,6 +160,8 @@ extension AlipayWorld {
 
     /// Enters a payment or refund, and sees to it that its day is remitted.
     func book(_ entry: AlipayBookEntry, _ merchant: inout AlipayMerchant) {
+        var entry = entry
+        entry.sequence = merchant.nextSequence()
         merchant.book.append(entry)
         if entry.smid == nil { awaitRemittance(of: entry.date, &merchant) }
     }

@@ -5,8 +5,12 @@ import CustodyWire
 extension AlipayWorld {
     /// Puts money into the collecting account.
     func deposit(_ appID: String, _ amount: Fen) throws(Failure) -> Fen {
-        try change(appID) { merchant, _ throws(Failure) in
-            merchant.balance += amount
+        let number = nextNumber(of: appID, kind: "00404")
+        return try change(appID) { merchant, now throws(Failure) in
+            merchant.enter(
+                AlipayMovement(
+                    account: merchant.sellerID, kind: .deposit, amount: amount, at: now, date: BusinessDate(of: now),
+                    businessNumber: number, outNumber: ""))
             return merchant.balance
         }
     }
@@ -41,14 +45,15 @@ extension AlipayWorld {
                 throw Failure("PAYER_PAYEE_CANNOT_SAME", "收付款方不能相同")
             }
             guard merchant.balance >= amount else { throw Failure("PAYER_BALANCE_NOT_ENOUGH", "付款方余额不足") }
-            merchant.balance -= amount
             let transfer = AlipayTransfer(
                 outBizNo: number, orderID: orderID, amount: amount, payee: payee, content: content.sorted, at: now,
                 status: isCard || fate == "fails_later" ? .dealing : .succeeded)
             merchant.transfers.append(transfer)
+            merchant.enter(transfer.movement(.transfer, -amount, of: merchant.sellerID, at: now))
             return (transfer, true)
         }
         guard made.1 else { return made.0 }
+        if made.0.status == .succeeded { announce(made.0, appID, at: made.0.at) }
         if made.0.status == .dealing {
             later(made.0, appID, after: .seconds(7200), becomes: fate == "fails_later" ? .failed : .succeeded)
         }
@@ -71,18 +76,50 @@ extension AlipayWorld {
     private func later(
         _ transfer: AlipayTransfer, _ appID: String, after wait: Duration, becomes status: AlipayTransfer.Status
     ) {
-        clock.schedule(appID, at: transfer.at + wait) { [weak self] _ in
-            _ = try? self?.change(appID) { merchant, _ throws(Failure) in
+        clock.schedule(appID, at: transfer.at + wait) { [weak self] at in
+            let ended = try? self?.change(appID) { merchant, now throws(Failure) -> AlipayTransfer in
                 guard let index = merchant.transfers.firstIndex(where: { $0.outBizNo == transfer.outBizNo }) else {
-                    return
+                    throw Failure("ORDER_NOT_EXIST", "转账订单不存在")
                 }
                 merchant.transfers[index].status = status
-                guard status == .failed || status == .returned else { return }
+                guard status == .failed || status == .returned else { return merchant.transfers[index] }
                 merchant.transfers[index].errorCode =
                     status == .failed ? "PAYEE_CARD_INFO_ERROR" : "CARD_REFUND"
                 merchant.transfers[index].failReason = status == .failed ? "收款方卡信息错误" : "银行退票"
-                merchant.balance += transfer.amount
+                merchant.enter(transfer.movement(.transferBack, transfer.amount, of: merchant.sellerID, at: now))
+                return merchant.transfers[index]
             }
+            if let ended { self?.announce(ended, appID, at: at) }
         }
+    }
+
+    /// Tells the application's gateway of a transfer that ended (`alipay.fund.trans.order.changed`).
+    private func announce(_ transfer: AlipayTransfer, _ appID: String, at: Instant) {
+        let content = JSON.object([
+            .init("out_biz_no", .string(transfer.outBizNo)), .init("order_id", .string(transfer.orderID)),
+            .init("pay_fund_order_id", .string(transfer.orderID)), .init("status", .string(transfer.status.rawValue)),
+            .init("product_code", transfer.content["product_code"] ?? .null),
+            .init("biz_scene", transfer.content["biz_scene"] ?? .null), .init("action_type", "FINISH"),
+            .init("origin_interface", "alipay.fund.trans.uni.transfer"),
+            .init("trans_amount", .string(transfer.amount.yuan)),
+            .init("pay_date", .string(transfer.at.shanghaiWallClock)),
+            .init("sub_order_error_code", JSON(transfer.errorCode)),
+            .init("sub_order_fail_reason", JSON(transfer.failReason)), .init("error_code", JSON(transfer.errorCode)),
+            .init("fail_reason", JSON(transfer.failReason)),
+        ]).omittingNulls
+        clock.schedule(appID, at: at) { [weak self] _ in
+            await self?.tell(appID, "alipay.fund.trans.order.changed", content)
+        }
+    }
+}
+
+extension AlipayTransfer {
+    /// The entry that it makes, or that undoes it.
+    func movement(
+        _ kind: AlipayMovement.Kind, _ amount: Fen, of account: String, at: Instant
+    ) -> AlipayMovement {
+        AlipayMovement(
+            account: account, kind: kind, amount: amount, at: at, date: BusinessDate(of: at), businessNumber: orderID,
+            outNumber: outBizNo, subject: content["order_title"]?.string ?? "", counterpart: "*(\(payee.suffix(4)))")
     }
 }

@@ -26,7 +26,7 @@ final class AlipayWorld: Sendable {
         var merchants: [String: AlipayMerchant] = [:]
         var downloads: [String: Download] = [:]
         var sequence: Int64 = 0
-        /// When each application called within the last second of real time.
+        /// When each application called within the last second of real time, by method, and `*` for all of them.
         var calls: [String: [Instant]] = [:]
     }
 
@@ -49,6 +49,9 @@ final class AlipayWorld: Sendable {
         await notifier.send(message)
     }
 
+    /// Sends a notification of a trade.
+    func tell(_ notification: AlipayNotifier.Notification) async { await notifier.send(notification) }
+
     /// The merchant as it is now.
     func merchant(_ appID: String) -> AlipayMerchant? { state.withLock { $0.merchants[appID] } }
 
@@ -68,6 +71,11 @@ final class AlipayWorld: Sendable {
             known.rateLimit = merchant.rateLimit
             known.hasMagicAmounts = merchant.hasMagicAmounts
             known.royaltyRatio = merchant.royaltyRatio
+            known.methodLimits = merchant.methodLimits
+            known.cipher = merchant.cipher
+            known.notifiesEnd = merchant.notifiesEnd
+            known.needsSignatures = merchant.needsSignatures
+            known.registeredOn = merchant.registeredOn
             state.merchants[merchant.appID] = known
         }
     }
@@ -94,12 +102,16 @@ final class AlipayWorld: Sendable {
     }
 
     /// Counts a call; false when it is one too many within a second of real time.
-    func admits(_ appID: String) -> Bool {
+    ///
+    /// - Parameter method: By its name in `/control/faults`; `*` for all of them.
+    func admits(_ appID: String, _ method: String) -> Bool {
         let now = SimulatorClock.realNow()
         return state.withLock { state in
-            guard let limit = state.merchants[appID]?.rateLimit else { return true }
-            let recent = (state.calls[appID] ?? []).filter { now - $0 < .seconds(1) }
-            state.calls[appID] = recent.count < limit ? recent + [now] : recent
+            let merchant = state.merchants[appID]
+            guard let limit = method == "*" ? merchant?.rateLimit : merchant?.methodLimits[method] else { return true }
+            let key = "\(appID) \(method)"
+            let recent = (state.calls[key] ?? []).filter { now - $0 < .seconds(1) }
+            state.calls[key] = recent.count < limit ? recent + [now] : recent
             return recent.count < limit
         }
     }

@@ -22,7 +22,9 @@ extension BankMarket {
     mutating func createBatch(_ body: JSON, now: Instant) throws(BankRefusal) -> BankInstruction.Subject {
         let number = try body.field("batchNo")
         let type = try body.field("type")
-        guard ["STOCK", "WDR", "REF"].contains(type) else { throw BankRefusal("100223", "type is not taken") }
+        guard ["CLEARING", "STOCK", "WDR", "REF"].contains(type) else {
+            throw BankRefusal("100223", "type is not taken")
+        }
         guard let bytes = materials[try body.field("fileId")] else {
             throw BankRefusal("100221", "no such file was handed in")
         }
@@ -96,6 +98,7 @@ extension BankMarket {
         row: JSON, of type: String, number: String, now: Instant
     ) throws(BankRefusal) {
         if type == "STOCK" { return try importMerchant(row, now: now) }
+        if type == "CLEARING" { return try clear(row, number: number, now: now) }
         let request = CWP1Request(
             txnCode: type + ".CREATE", partnerID: partnerID, marketID: marketID, number: number, at: now,
             body: type == "REF" ? try refund(row) : row)
@@ -103,6 +106,35 @@ extension BankMarket {
         instructions[number] = BankInstruction(
             txnCode: request.txnCode, content: request.body, subject: subject, bankNumber: nextNumber("B", now),
             bankDate: bankDate(of: now))
+    }
+
+    /// A receipt as the channel's bill has it: what it says agrees with what was registered, and the sub-order is split.
+    private mutating func clear(_ row: JSON, number: String, now: Instant) throws(BankRefusal) {
+        let (orderNumber, subOrder) = (try row.field("mainOrderNo"), try row.field("subOrderNo"))
+        guard let order = orders[orderNumber], let registration = order.registration else {
+            throw BankRefusal("100211", "no registered order")
+        }
+        guard try row.field("channelOrderNo") == registration.channelOrderNumber else {
+            throw BankRefusal("100219", "the order is registered with another receipt")
+        }
+        guard let original = order.subOrders.first(where: { $0.number == subOrder }),
+            try row.yuan("amt") == original.amount
+        else { throw BankRefusal("100220", "amt is not that of the sub-order") }
+        let body: JSON = [
+            "confirmNo": .string(number), "mainOrderNo": .string(orderNumber), "subOrderNo": .string(subOrder),
+        ]
+        instructions[number] = BankInstruction(
+            txnCode: "SETTLE.CONFIRM", content: body, subject: try confirmSettlement(body),
+            bankNumber: nextNumber("B", now), bankDate: bankDate(of: now))
+    }
+
+    /// The lines of a batch that failed, in the form of the file that was handed in; nil when none did, or not yet.
+    func failFile(_ number: String) -> [UInt8]? {
+        guard let batch = batches[number], !batch.failures.isEmpty, batch.state != "DEALING" else { return nil }
+        let rows = batch.failures.map { failure in
+            "D|" + ["line", "failCode", "failMsg"].map { failure[$0]?.string ?? "" }.joined(separator: "|")
+        }
+        return Array((["C|line|failCode|failMsg"] + rows + ["T|\(rows.count)|0"]).map { $0 + "\n" }.joined().utf8)
     }
 
     /// A refund of one giver, which a line can say.
@@ -143,6 +175,7 @@ extension BankMarket {
             ([
                 "status": .string(batch.state), "batchNo": .string(number), "records": JSON(batch.rows.count),
                 "failures": JSON(batch.failures.count),
+                "failFile": failFile(number) == nil ? .null : .string("/out/\(marketID)/batches/\(number)-fail.txt"),
                 "failItems": batch.failures.isEmpty ? .null : .array(Array(batch.failures.prefix(100))),
                 "failCode": batch.state == "FAIL" ? "B4001" : .null,
                 "finishBy": batch.state == "DEALING" ? .string(batch.finishBy.shanghaiCompact) : .null,

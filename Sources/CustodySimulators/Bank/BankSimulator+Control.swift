@@ -4,13 +4,7 @@ import Synchronization
 
 /// The operator's back door.
 extension BankSimulator {
-    /// Plays a scenario's control requests.
-    public func play(_ scenario: SimulatorScenario) async throws(SimulatorScenario.Failure) {
-        try await scenario.play { await control($0) }
-    }
-
-    func control(_ request: SimulatorRequest) async -> SimulatorResponse {
-        if let shared = await ControlRoutes(clock: clock, faults: faults).answer(request) { return shared }
+    func control(_ request: SimulatorRequest) -> SimulatorResponse {
         let parts = request.pathParts
         do throws(BankRefusal) {
             switch (request.method, parts.count, parts.dropFirst().first) {

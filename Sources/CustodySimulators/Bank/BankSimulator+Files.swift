@@ -6,6 +6,10 @@ import Synchronization
 extension BankSimulator {
     func download(_ request: SimulatorRequest) -> SimulatorResponse {
         let parts = request.pathParts
+        if parts.count == 4, parts[2] == "batches", parts[3].hasSuffix("-fail.txt") {
+            let failures = state.withLock { $0.markets[parts[1]]?.failFile(String(parts[3].dropLast(9))) }
+            return failures.map { .answer(status: 200, headers: [], body: $0) } ?? .controlError(404, "no such file")
+        }
         guard parts.count == 4,
             let file = state.withLock({ $0.markets[parts[1]]?.file(date: parts[2], name: parts[3]) }),
             let bytes = try? file.bytes(), let ok = try? file.ok()

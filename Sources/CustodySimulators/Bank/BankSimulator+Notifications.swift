@@ -85,6 +85,11 @@ extension BankSimulator {
                 notification, Int(clamping: rule?.parameters["copies"]?.integer ?? 2), at: now)
         case "duplicate": copies = Int(clamping: rule?.parameters["copies"]?.integer ?? 2)
         case "late": at = now + .seconds(rule?.parameters["seconds"]?.integer ?? 600)
+        case "late_processing":
+            let seconds = rule?.parameters["seconds"]?.integer ?? 60
+            if let stale = self.notification(marketID, txnCode, body.withStatus("PROCESSING"), now: now) {
+                schedule(stale, at: now + .seconds(seconds))
+            }
         case "out_of_order":
             state.withLock { $0.held[marketID, default: []].append(notification) }
             return
@@ -126,7 +131,7 @@ extension BankSimulator {
             txnCode: notification.txnCode, partnerID: found.partnerID, marketID: notification.marketID,
             notifyID: notification.notifyID, at: at, body: notification.body
         ).bytes
-        let real = SimulatorClock.realNow()
+        let real = realNow
         let path = found.url.split(separator: "://", maxSplits: 1).last.map { $0.drop { $0 != "/" } } ?? "/"
         guard
             var headers = try? found.signer.headers(

@@ -2,7 +2,6 @@ import AsyncHTTPClient
 import CustodyDomain
 import CustodyWire
 import Foundation
-import ServiceLifecycle
 import Synchronization
 
 /// A bank that speaks CWP/1: markets, sub-accounts, a double-entry book, daily files, notifications, and faults on demand.
@@ -22,8 +21,8 @@ import Synchronization
 /// - `FILE.APPLY`, `FILE.GET`, `FILE.OK` (`match.serial` is the type, such as `PAY`): `generating`, `no_file`; `missing`,
 ///   `truncated`, `wrong_digest`, `wrong_total`, `html`;
 /// - `WDR.NOTIFY` and the like: `drop`, `duplicate` (`copies`), `concurrent` (`copies`), `late` (`seconds`),
-///   `out_of_order`, `bad_signature`, `stale_time`.
-public final class BankSimulator: Service {
+///   `out_of_order`, `late_processing` (`seconds`: after the final one, one that says PROCESSING), `bad_signature`, `stale_time`.
+public final class BankSimulator: Simulator {
     /// A market and who may speak for it.
     struct Registration: Sendable {
         let verifier: CWP1Verifier
@@ -44,50 +43,44 @@ public final class BankSimulator: Service {
         var keys: BankKeys
     }
 
-    let clock: SimulatorClock
-    let faults: FaultRules
     let client: HTTPClient
     let state: Mutex<State>
-    private let host: String
-    private let port: Int
-    private let server = Mutex<SimulatorServer?>(nil)
+    private let frame: SimulatorFrame
+
+    var clock: SimulatorClock { frame.clock }
+    var faults: FaultRules { frame.faults }
+    /// Real time as the bank's own clock has it, for signatures.
+    var realNow: Instant { frame.line.realNow }
 
     /// Makes a bank that does not listen yet.
     ///
     /// - Parameters:
     ///   - host: The address to bind.
     ///   - port: The port to bind; 0 lets the system choose, see ``boundPort()``.
+    ///   - line: How it is reached; without TLS by default.
     ///   - client: Carries notifications; owned and shut down by the caller.
-    public init(host: String = "127.0.0.1", port: Int = 0, client: HTTPClient) throws {
-        self.host = host
-        self.port = port
+    public init(
+        host: String = "127.0.0.1", port: Int = 0, line: SimulatorLine = SimulatorLine(), client: HTTPClient
+    ) throws {
         self.client = client
         state = Mutex(State(keys: try BankKeys()))
-        clock = SimulatorClock()
-        faults = FaultRules()
-        server.withLock { server in
-            server = SimulatorServer(host: host, port: port) { [unowned self] in await self.respond(to: $0) }
-        }
+        frame = SimulatorFrame(host: host, port: port, line: line)
+        frame.serve { [unowned self] in await self.respond(to: $0) }
     }
 
     /// The port in use; waits until the bank listens.
-    public func boundPort() async throws -> Int {
-        guard let server = server.withLock({ $0 }) else { throw SimulatorServer.NotListening() }
-        return try await server.boundPort()
+    public func boundPort() async throws -> Int { try await frame.boundPort() }
+
+    /// Plays a scenario's control requests.
+    public func play(_ scenario: SimulatorScenario) async throws(SimulatorScenario.Failure) {
+        try await frame.play(scenario)
     }
 
     /// Listens, and lets time pass, until the task is cancelled or its service group shuts down.
-    public func run() async throws {
-        guard let server = server.withLock({ $0 }) else { return }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await self.clock.run() }
-            defer { group.cancelAll() }
-            try await server.run()
-        }
-    }
+    public func run() async throws { try await frame.run() }
 
     private func respond(to request: SimulatorRequest) async -> SimulatorResponse {
-        if request.path.hasPrefix("/control/") { return await control(request) }
+        if request.path.hasPrefix("/control/") { return control(request) }
         if request.method == "GET", request.path.hasPrefix("/out/") { return download(request) }
         if request.method == "PUT", request.path.hasPrefix(CWP1Request.uploadPath + "/") { return upload(request) }
         guard request.method == "POST", request.path.hasSuffix(CWP1Request.path) else {
@@ -132,7 +125,7 @@ public final class BankSimulator: Service {
         guard registration.addresses?.contains(http.remote) ?? true else {
             throw BankRefusal("100008", "the caller's address is not listed")
         }
-        let now = SimulatorClock.realNow()
+        let now = realNow
         let headers: CWP1Headers
         do throws(CWP1Rejection) {
             headers = try CWP1Headers(reading: http.header)
@@ -241,7 +234,7 @@ public final class BankSimulator: Service {
         case "execute_empty": return .answer(status: 200, headers: [], body: [])
         default: break
         }
-        let real = SimulatorClock.realNow()
+        let real = realNow
         let spoiled = fault?.fault == "execute_system_error"
         let (bankDate, signer) = state.withLock { state in
             let algorithm = state.registrations[request.marketID]?.algorithm ?? .rsaSHA256
@@ -251,7 +244,7 @@ public final class BankSimulator: Service {
             to: request, bankNumber: answer.bankNumber, bankDate: bankDate ?? BusinessDate(of: now), at: real,
             returnCode: CWP1ReturnCode(spoiled ? "900001" : answer.code), message: spoiled ? "系统繁忙" : answer.message,
             isDuplicate: answer.isDuplicate,
-            body: fault?.fault == "unknown_status" ? BankSimulator.unheardOf(answer.body) : answer.body
+            body: fault?.fault == "unknown_status" ? answer.body.withStatus("SOMETHING_NEW") : answer.body
         ).bytes
         let subject = CWP1Subject.response(
             status: 200, partnerID: request.partnerID, txnCode: request.txnCode, number: request.number)
@@ -264,9 +257,11 @@ public final class BankSimulator: Service {
         if fault?.fault == "no_signature" { fields = [] }
         return .answer(status: 200, headers: fields + [("content-type", "application/json; charset=utf-8")], body: body)
     }
+}
 
-    /// The same with a state that nobody has heard of.
-    private static func unheardOf(_ body: JSON) -> JSON {
-        .object((body.members ?? []).map { $0.name == "status" ? .init($0.name, "SOMETHING_NEW") : $0 })
+extension JSON {
+    /// The same with another status.
+    func withStatus(_ status: String) -> JSON {
+        .object((members ?? []).filter { $0.name != "status" } + [.init("status", .string(status))])
     }
 }

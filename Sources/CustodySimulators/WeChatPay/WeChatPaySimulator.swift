@@ -3,11 +3,10 @@ import CustodyDomain
 import CustodyWire
 import Logging
 import NIOCore
-import ServiceLifecycle
 
 /// WeChat Pay, simulated on its real wire format for direct merchants, service providers and e-commerce platforms;
 /// `/control` moves time, pays, decides, and plants faults.
-public actor WeChatPaySimulator: Service {
+public actor WeChatPaySimulator: Simulator {
     /// The clocks of its merchants, by merchant number.
     public nonisolated let clock = SimulatorClock()
     /// What goes wrong next.
@@ -19,6 +18,7 @@ public actor WeChatPaySimulator: Service {
     nonisolated let control: ControlRoutes
     private let host: String
     private let port: Int
+    private nonisolated let line: SimulatorLine
     private nonisolated let logger: Logger?
     private var server: SimulatorServer?
     private var portWaiters: [CheckedContinuation<SimulatorServer, Never>] = []
@@ -39,14 +39,16 @@ public actor WeChatPaySimulator: Service {
     ///
     /// - Parameters:
     ///   - port: 0 lets the system choose, see ``boundPort()``.
+    ///   - line: How it is reached; without TLS by default.
     ///   - client: For callbacks and remittances; owned and shut down by the caller.
     ///   - identity: Its keys; fresh ones by default.
     public init(
-        host: String = "127.0.0.1", port: Int = 0, client: HTTPClient, identity: WeChatPayIdentity? = nil,
-        logger: Logger? = nil
+        host: String = "127.0.0.1", port: Int = 0, line: SimulatorLine = SimulatorLine(), client: HTTPClient,
+        identity: WeChatPayIdentity? = nil, logger: Logger? = nil
     ) throws {
         self.host = host
         self.port = port
+        self.line = line
         self.client = client
         self.logger = logger
         self.identity = try identity ?? WeChatPayIdentity()
@@ -55,7 +57,7 @@ public actor WeChatPaySimulator: Service {
 
     /// Listens, and lets time pass, until cancelled or shut down.
     public func run() async throws {
-        let server = SimulatorServer(host: host, port: port, logger: logger) { [self] in await answer($0) }
+        let server = SimulatorServer(host: host, port: port, line: line, logger: logger) { [self] in await answer($0) }
         self.server = server
         for waiter in portWaiters { waiter.resume(returning: server) }
         portWaiters = []
@@ -71,6 +73,14 @@ public actor WeChatPaySimulator: Service {
     public func boundPort() async throws -> Int {
         if let server { return try await server.boundPort() }
         return try await withCheckedContinuation { portWaiters.append($0) }.boundPort()
+    }
+
+    /// Plays a scenario's control requests.
+    public nonisolated func play(_ scenario: SimulatorScenario) async throws(SimulatorScenario.Failure) {
+        try await scenario.play { request in
+            if let response = line.answer(request) { return response }
+            return await answer(request)
+        }
     }
 
     /// A number that nothing else here has, at an instant of a merchant's clock.

@@ -127,10 +127,12 @@ final class AlipayBillDetail: StatementFormat {
 
     /// Compares the rows of a kind with `N笔，商家实收共X元，商家优惠共Y元`.
     private func check(_ kind: AlipayBillEntry.Kind, _ side: Side) throws(StatementDefect) {
-        guard let (line, text) = table.totals[kind] else { throw StatementDefect("no total of \(kind.rawValue)") }
+        guard let (line, text) = table.totals[kind.rawValue] else {
+            throw StatementDefect("no total of \(kind.rawValue)")
+        }
         let parts = text.split(separator: "，")
         guard parts.count == 3, parts[0].hasSuffix("笔"), let count = Int(parts[0].dropLast()),
-            let received = AlipayBillDetail.sum(parts[1]), let discount = AlipayBillDetail.sum(parts[2])
+            let received = AlipayTable.sum(parts[1]), let discount = AlipayTable.sum(parts[2])
         else { throw StatementDefect("unreadable total of \(kind.rawValue)", line: line) }
         guard count == side.count else {
             throw StatementDefect("\(side.count) rows of \(kind.rawValue), but the total says \(count)", line: line)
@@ -139,12 +141,6 @@ final class AlipayBillDetail: StatementFormat {
         guard received.magnitude == side.received.magnitude, discount.magnitude == side.discount.magnitude else {
             throw StatementDefect("the rows of \(kind.rawValue) do not add up to the total", line: line)
         }
-    }
-
-    /// Reads the amount of `商家实收共8708.62元`.
-    private static func sum(_ text: Substring) -> Int128? {
-        guard text.hasSuffix("元"), let start = text.lastIndex(of: "共") else { return nil }
-        return Fen(yuan: text[text.index(after: start)...].dropLast()).map { Int128($0.value) }
     }
 
     @inline(__always)

@@ -1,6 +1,7 @@
 import CustodyDomain
 
-/// Alipay's trade bill (业务明细), as `alipay.data.dataservice.bill.downloadurl.query` delivers it.
+/// Alipay's bills, as `alipay.data.dataservice.bill.downloadurl.query` delivers them: trades (业务明细), an account's
+/// movements (账务明细), or settlements to cards (批次结算到卡明细).
 ///
 /// A zip with a detail and a summary file, both in GB18030; or one of them alone, as a person may bring it.
 enum AlipayBill {
@@ -22,7 +23,7 @@ enum AlipayBill {
             if entry.name.hasSuffix("(汇总).csv") || entry.name.hasSuffix("（汇总）.csv") {
                 guard summary == nil else { throw StatementDefect("two summary files") }
                 summary = entry
-            } else if entry.name.hasSuffix("业务明细.csv") {
+            } else if entry.name.hasSuffix("明细.csv") {
                 guard detail == nil else { throw StatementDefect("two detail files") }
                 detail = entry
             } else {
@@ -31,7 +32,22 @@ enum AlipayBill {
         }
         guard let detail else { throw StatementDefect("the archive holds no detail file") }
         let beside = summary.map { entry in { AlipayBill.lines(of: entry, in: archive) } }
-        return (AlipayBillDetail(summary: beside), lines(of: detail, in: archive))
+        do throws(StatementDefect) {
+            let title = try lines(of: detail, in: archive).firstLine()
+            return (format(title: title, summary: beside), lines(of: detail, in: archive))
+        } catch {
+            var error = error
+            error.file = detail.name
+            throw error
+        }
+    }
+
+    /// The format of a file by its first line; both files of a bill begin alike.
+    static func format(title: String, summary: (() -> LineReader)? = nil) -> any StatementFormat {
+        if title.hasPrefix("#" + AlipayBillSummary.title) { return AlipayBillSummary() }
+        if title.hasPrefix("#" + AlipayAccountDetail.title) { return AlipayAccountDetail(summary: summary) }
+        if title.hasPrefix("#" + AlipaySettlementDetail.title) { return AlipaySettlementDetail(summary: summary) }
+        return AlipayBillDetail(summary: summary)
     }
 
     private static func lines(of entry: ZipArchive.Entry, in archive: ZipArchive) -> LineReader {
@@ -58,8 +74,8 @@ struct AlipayTable {
     private(set) var date: BusinessDate?
     /// Whether the list was ended.
     private(set) var hasEnd = false
-    /// The totals behind the list, by what they total: the line and the text.
-    private(set) var totals: [AlipayBillEntry.Kind: (line: Int, text: String)] = [:]
+    /// The totals behind the list, by what they total (`交易`, `收入`): the line and the text.
+    private(set) var totals: [String: (line: Int, text: String)] = [:]
     private let title: String
 
     /// - Parameter title: What the first line must say.
@@ -115,11 +131,15 @@ struct AlipayTable {
             date = first
         } else if remark.contains("列表结束") {
             hasEnd = true
-        } else {
-            for (kind, title) in [(AlipayBillEntry.Kind.payment, "交易合计："), (.refund, "退款合计：")] {
-                if let rest = AlipayTable.rest(of: remark, behind: title) { totals[kind] = (number, String(rest)) }
-            }
+        } else if let mark = remark.firstRange(of: "合计：") {
+            totals[String(remark[..<mark.lowerBound])] = (number, String(remark[mark.upperBound...]))
         }
+    }
+
+    /// Reads the amount of `商家实收共8708.62元`.
+    static func sum(_ text: Substring) -> Int128? {
+        guard text.hasSuffix("元"), let start = text.lastIndex(of: "共") else { return nil }
+        return Fen(yuan: text[text.index(after: start)...].dropLast()).map { Int128($0.value) }
     }
 
     private static func rest(of text: String, behind prefix: String) -> Substring? {

@@ -11,6 +11,9 @@ public struct AlipayKeys: Sendable {
     /// `app_cert_sn` and `alipay_root_cert_sn` in certificate mode, none in key mode.
     public let requestFields: [URLForm.Field]
 
+    /// Encrypts contents, where the link has a key for that.
+    public let cipher: AlipayCipher?
+
     private let verifiers: Verifiers
 
     private enum Verifiers {
@@ -24,6 +27,8 @@ public struct AlipayKeys: Sendable {
     public init(link: AlipayLink, now: Instant) throws(AlipayLink.Defect) {
         guard let signer = try? RSASigner(pem: link.appPrivateKeyPEM) else { throw .privateKey }
         self.signer = signer
+        cipher = link.encryptKey.flatMap { AlipayCipher(base64: $0) }
+        guard link.encryptKey == nil || cipher != nil else { throw .encryptKey }
         switch link.trust {
         case .publicKey(let pem):
             guard let verifier = try? RSAVerifier(pem: pem) else { throw .publicKey }

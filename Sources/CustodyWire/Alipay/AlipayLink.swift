@@ -6,6 +6,8 @@ public struct AlipayLink: Codable, Hashable, Sendable {
     public enum Defect: Error, Hashable, Sendable {
         /// Our application's private key does not read.
         case privateKey
+        /// The key for contents is no AES key in base64.
+        case encryptKey
         /// Alipay's public key does not read.
         case publicKey
         /// Our application's certificate does not read.
@@ -32,6 +34,8 @@ public struct AlipayLink: Codable, Hashable, Sendable {
     public var appPrivateKeyPEM: String
     /// What Alipay's signatures are judged by.
     public var trust: AlipayTrust
+    /// The AES key for contents (接口内容加密密钥), base64; nil where the application has none.
+    public var encryptKey: String?
 
     private enum CodingKeys: String, CodingKey {
         case gatewayURL = "gateway_url"
@@ -42,6 +46,7 @@ public struct AlipayLink: Codable, Hashable, Sendable {
         case appCertificatePEM = "app_certificate_pem"
         case alipayCertificatePEM = "alipay_certificate_pem"
         case alipayRootCertificatePEM = "alipay_root_certificate_pem"
+        case encryptKey = "encrypt_key"
     }
 
     /// Makes a link.
@@ -69,6 +74,7 @@ public struct AlipayLink: Codable, Hashable, Sendable {
         appID = try fields.decode(String.self, forKey: .appID)
         sellerID = try fields.decode(String.self, forKey: .sellerID)
         appPrivateKeyPEM = try fields.decode(String.self, forKey: .appPrivateKeyPEM)
+        encryptKey = try fields.decodeIfPresent(String.self, forKey: .encryptKey)
         guard
             fields.contains(.appCertificatePEM) || fields.contains(.alipayCertificatePEM)
                 || fields.contains(.alipayRootCertificatePEM)
@@ -94,6 +100,7 @@ public struct AlipayLink: Codable, Hashable, Sendable {
         try fields.encode(appID, forKey: .appID)
         try fields.encode(sellerID, forKey: .sellerID)
         try fields.encode(appPrivateKeyPEM, forKey: .appPrivateKeyPEM)
+        try fields.encodeIfPresent(encryptKey, forKey: .encryptKey)
         switch trust {
         case .publicKey(let pem): try fields.encode(pem, forKey: .alipayPublicKeyPEM)
         case .certificates(let certificates):

@@ -28,7 +28,8 @@ public struct AlipayResponse: Sendable {
     /// Verifies and reads the answer to a method.
     ///
     /// The signed text is the node's value as it stands in the body (slashes arrive as `\/`), found by a scan that knows
-    /// strings and escapes; what stands beside it (`alipay_cert_sn` in certificate mode) is not signed.
+    /// strings and escapes; what stands beside it (`alipay_cert_sn` in certificate mode) is not signed. An encrypted node
+    /// is a string, signed with its quotes, and decrypted with the link's key.
     public init(verifying body: [UInt8], method: String, keys: AlipayKeys) throws(Defect) {
         guard !body.isEmpty else { throw .empty }
         var scanner = TopLevelScanner(bytes: body)
@@ -48,7 +49,12 @@ public struct AlipayResponse: Sendable {
         case false?: throw .badSignature
         case nil: throw .unknownCertificate
         }
-        guard let node = try? JSON(parsing: body[range]), let code = node["code"]?.string else { throw .malformed }
+        var value = try? JSON(parsing: body[range])
+        if case .string(let sealed)? = value {
+            guard let content = try? keys.cipher?.open(sealed) else { throw .malformed }
+            value = try? JSON(parsing: content)
+        }
+        guard let node = value, let code = node["code"]?.string else { throw .malformed }
         self.node = node
         self.code = code
         subCode = node["sub_code"]?.string
@@ -57,11 +63,14 @@ public struct AlipayResponse: Sendable {
 
     /// Writes a signed answer as the gateway does, slashes escaped: what the simulator sends.
     ///
-    /// - Parameter certificate: The signer's `alipay_cert_sn`, in certificate mode.
+    /// - Parameters:
+    ///   - certificate: The signer's `alipay_cert_sn`, in certificate mode.
+    ///   - cipher: Encrypts the node, where the request was encrypted.
     public static func body(
-        node: JSON, name: String, signer: RSASigner, certificate: String? = nil
+        node: JSON, name: String, signer: RSASigner, certificate: String? = nil, cipher: AlipayCipher? = nil
     ) throws -> [UInt8] {
-        let value = Array(node.text.replacing("/", with: "\\/").utf8)
+        let text = node.text.replacing("/", with: "\\/")
+        let value = Array((try cipher.map { "\"\(try $0.seal(node.text))\"" } ?? text).utf8)
         let sign = try signer.base64Signature(of: value)
         let serial = certificate.map { ",\"alipay_cert_sn\":\"\($0)\"" } ?? ""
         return Array("{\"\(name)\":".utf8) + value + Array("\(serial),\"sign\":\"\(sign)\"}".utf8)

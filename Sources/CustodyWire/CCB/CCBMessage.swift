@@ -28,11 +28,13 @@ public struct CCBLink: Codable, Hashable, Sendable {
     public var callbackIndex: String
     /// The page the bank sends payers to, for methods that need one (`Pgfc_Ret_Url_Adr`).
     public var returnURL: String?
+    /// Where the bank puts the market's daily packages, without a trailing slash; nil where they are only handed in by hand.
+    public var filesURL: String?
 
     /// Makes settings.
     public init(
         baseURL: String, marketID: String, version: String = "4", platformPrivateKeyPEM: String,
-        bankPublicKeyPEM: String, callbackIndex: String = "1", returnURL: String? = nil
+        bankPublicKeyPEM: String, callbackIndex: String = "1", returnURL: String? = nil, filesURL: String? = nil
     ) {
         self.baseURL = baseURL
         self.marketID = marketID
@@ -41,6 +43,7 @@ public struct CCBLink: Codable, Hashable, Sendable {
         self.bankPublicKeyPEM = bankPublicKeyPEM
         self.callbackIndex = callbackIndex
         self.returnURL = returnURL
+        self.filesURL = filesURL
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -51,6 +54,7 @@ public struct CCBLink: Codable, Hashable, Sendable {
         case bankPublicKeyPEM = "bank_public_key_pem"
         case callbackIndex = "callback_index"
         case returnURL = "return_url"
+        case filesURL = "files_url"
     }
 }
 

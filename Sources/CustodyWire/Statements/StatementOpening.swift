@@ -43,10 +43,8 @@ enum StatementOpening {
     /// The archive as Alipay delivers it, or one of its files.
     private static func alipay(_ file: StatementFile, _ limits: InflateLimits) throws(StatementDefect) -> Opened {
         if ZipArchive.isZip(file) { return try AlipayBill.open(archive: file, limits: limits) }
-        // Both files begin alike; the title is all it takes to tell them apart.
-        let peek = lines(file, limits, .gb18030)
-        let isSummary = try peek.firstLine().hasPrefix("#" + AlipayBillSummary.title)
-        return (isSummary ? AlipayBillSummary() : AlipayBillDetail(), lines(file, limits, .gb18030))
+        let title = try lines(file, limits, .gb18030).firstLine()
+        return (AlipayBill.format(title: title), lines(file, limits, .gb18030))
     }
 
     /// CWP/1, CCB's files, and clearing files in MYbank's form.

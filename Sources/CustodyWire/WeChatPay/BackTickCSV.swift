@@ -6,6 +6,8 @@ struct BackTickCSV {
         case rows
         case summaryTitles
         case nothing
+        /// The titles once more: another file of the same form is joined to this one.
+        case another
     }
 
     /// The columns.
@@ -19,9 +21,25 @@ struct BackTickCSV {
     private(set) var summaryLine = 0
     private var summaryTitles: StatementHeader?
     private var part = Part.rows
+    private let mayBeJoined: Bool
 
     /// Begins below the line of titles.
-    init(_ header: StatementHeader) { self.header = header }
+    ///
+    /// - Parameter mayBeJoined: Whether another file may follow the summary, with titles, rows and a summary of its own.
+    init(_ header: StatementHeader, mayBeJoined: Bool = false) {
+        self.header = header
+        self.mayBeJoined = mayBeJoined
+    }
+
+    /// Whether another file begins: what was read is to be verified, and ``beginAnew()`` called.
+    var isAtAnother: Bool { part == .another }
+
+    /// Goes on with the rows of another file.
+    mutating func beginAnew() {
+        rowCount = 0
+        summary = [:]
+        part = .rows
+    }
 
     /// The titles of a first or a summary's line; parentheses become half-width, which old files write full-width.
     static func titles(_ line: TextSlice, number: Int) throws(StatementDefect) -> StatementHeader {
@@ -73,8 +91,12 @@ struct BackTickCSV {
             for (index, title) in titles.enumerated() { summary[title] = fields[index].text }
             summaryLine = number
             part = .nothing
-        case .nothing:
-            guard line.isEmpty else { throw StatementDefect("something follows the summary", line: number) }
+        case .nothing, .another:
+            if line.isEmpty { return }
+            guard mayBeJoined, try BackTickCSV.titles(line, number: number).titles == header.titles else {
+                throw StatementDefect("something follows the summary", line: number)
+            }
+            part = .another
         }
     }
 

@@ -24,7 +24,15 @@ struct WeChatPayBillRows {
     var expense = Side()
     private var clock = TextClock()
 
-    init(_ header: StatementHeader) { table = BackTickCSV(header) }
+    init(_ header: StatementHeader, mayBeJoined: Bool = false) {
+        table = BackTickCSV(header, mayBeJoined: mayBeJoined)
+    }
+
+    /// Begins to count anew, for another file that is joined to this one.
+    mutating func beginAnew() {
+        table.beginAnew()
+        (income, expense) = (Side(), Side())
+    }
 
     /// When a row happened.
     mutating func time(_ place: Int, _ number: Int) throws(StatementDefect) -> Int64 {

@@ -3,7 +3,8 @@ import CustodyDomain
 /// WeChat Pay's fund-flow bill (资金账单) of a day: every movement of a merchant's account, with its balance.
 ///
 /// A sub-merchant's is the same once it is decrypted; that of all sub-merchants says in columns more whose each movement
-/// is. Counts and sums are verified against the summary, and every balance against the one before it of the same account.
+/// is; several may be joined, each with titles and a summary of its own. Counts and sums are verified against the summary,
+/// and every balance against the one before it of the same account.
 enum WeChatPayFundFlowBill {
     /// A title that no other bill has.
     static let mark = "资金流水单号"
@@ -24,7 +25,8 @@ enum WeChatPayFundFlowBill {
 
         init(_ header: StatementHeader) throws(StatementDefect) {
             places = try Places(header)
-            rows = WeChatPayBillRows(header)
+            // That of all sub-merchants comes in several files, joined by whoever decrypts them.
+            rows = WeChatPayBillRows(header, mayBeJoined: true)
             details = StatementDetails(
                 header, dropping: ["记账时间", "资金流水单号", "微信支付业务单号", "业务类型", "收支类型", "收支金额(元)", "业务凭证号"],
                 leavesOutZero: false, hasBackslashes: true)
@@ -34,7 +36,15 @@ enum WeChatPayFundFlowBill {
             _ line: TextSlice, of reader: LineReader, into row: inout StatementRow
         ) throws(StatementDefect) -> Bool {
             let number = reader.number
-            guard try rows.table.takesRow(line, number) else { return false }
+            guard try rows.table.takesRow(line, number) else {
+                if rows.table.isAtAnother {
+                    try verifyTotals()
+                    rows.beginAnew()
+                    (balance, owner) = (nil, "")
+                    otherBalances = [:]
+                }
+                return false
+            }
             let (places, fields, header) = (places, rows.table.fields, rows.table.header)
             let bookedAt = try rows.time(places.time, number)
             let amount = try rows.fen(places.amount, number)
@@ -75,12 +85,16 @@ enum WeChatPayFundFlowBill {
 
         func finish(_ reader: LineReader) throws(StatementDefect) -> (account: String?, date: BusinessDate?) {
             try rows.table.finish(reader.number)
+            try verifyTotals()
+            return (nil, rows.day.value)
+        }
+
+        private func verifyTotals() throws(StatementDefect) {
             try rows.table.verify("资金流水总笔数", count: rows.table.rowCount)
             try rows.table.verify("收入笔数", count: rows.income.count)
             try rows.table.verify("收入金额", sum: rows.income.sum)
             try rows.table.verify("支出笔数", count: rows.expense.count)
             try rows.table.verify("支出金额", sum: rows.expense.sum)
-            return (nil, rows.day.value)
         }
     }
 

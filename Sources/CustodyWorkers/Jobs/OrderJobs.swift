@@ -11,6 +11,8 @@ struct OrderJobs: Sendable {
         let message: Message
         let access: Counterparties.CustodianAccess
         let subject: InstructionSubject
+        /// Whether the order waits for the confirmation of its receipt.
+        var isAwaited = false
 
         func ask(_ operation: CustodianOperation, _ instruction: InstructionRecord) async -> Reply<Verdict>? {
             await access.ask(operation, instruction, about: subject)
@@ -157,10 +159,15 @@ struct OrderJobs: Sendable {
                 )
                 let subject = InstructionSubject(number: message.number, orderNumber: message.orderNumber)
                 return .go(
-                    Payload(message: message, access: access, subject: subject), to: .bank, serial: split.serial)
+                    Payload(
+                        message: message, access: access, subject: subject,
+                        isAwaited: order.splitMode == "on_confirmation"),
+                    to: .bank, serial: split.serial)
             },
             send: { payload, instruction in
-                await payload.access.split(payload.message, serial: instruction.serial).map(Verdict.init)
+                await payload.access.split(
+                    payload.message, isAwaited: payload.isAwaited, serial: instruction.serial
+                ).map(Verdict.init)
             },
             asking: .question { payload, instruction in
                 await payload.ask(payload.access.splitOperation, instruction)

@@ -36,6 +36,8 @@ enum AlipayCodes {
         "alipay.trade.settle.confirm": ["DISCORDANT_REPEAT_REQUEST"],
         "alipay.fund.trans.uni.transfer": ["PAYMENT_INFO_INCONSISTENCY"],
         "ant.merchant.expand.indirect.zft.create": ["EXTERNAL_ID_EXIST"],
+        "ant.merchant.expand.indirect.zft.simplecreate": ["EXTERNAL_ID_EXIST"],
+        "ant.merchant.expand.indirect.zft.quickcreate": ["EXTERNAL_ID_EXIST"],
     ]
 
     /// The meaning of a code that is not `10000`.

@@ -21,7 +21,7 @@ struct AlipayGateway: Sendable {
     func request(_ method: String, _ content: JSON, notifyURL: String? = nil) -> AlipayRequest {
         AlipayRequest(
             method: method, content: content, appID: link.appID, now: clock(), notifyURL: notifyURL,
-            certificateFields: keys.requestFields)
+            certificateFields: keys.requestFields, cipher: keys.cipher)
     }
 
     /// Calls a method and returns the node of a successful answer.
@@ -34,15 +34,34 @@ struct AlipayGateway: Sendable {
         guard let signed = try? request.signed(by: keys.signer) else {
             return .refused(Refusal(code: "NOT_SIGNED", message: "the private key does not sign"))
         }
+        return await post(
+            signed.query, "application/x-www-form-urlencoded;charset=utf-8", Array(signed.body.utf8), method: method)
+    }
+
+    /// Hands in a picture for an application; the answer's `image_id` names it from then on.
+    func upload(_ image: AlipayImageUpload) async -> Reply<JSON> {
+        let request = AlipayRequest(
+            uploading: image, appID: link.appID, now: clock(), certificateFields: keys.requestFields)
+        guard let signed = try? request.signed(by: keys.signer) else {
+            return .refused(Refusal(code: "NOT_SIGNED", message: "the private key does not sign"))
+        }
+        let boundary = "custody\(String(UInt64.random(in: .min ... .max), radix: 36))"
+        return await post(
+            signed.query, "multipart/form-data; boundary=\(boundary)", image.body(boundary: boundary),
+            method: AlipayImageUpload.method)
+    }
+
+    private func post(
+        _ query: String, _ contentType: String, _ body: [UInt8], method: String
+    ) async -> Reply<JSON> {
         let answer: Outbound.Answer
         do {
             answer = try await outbound.call(
-                "POST", "\(link.gatewayURL)?\(signed.query)",
+                "POST", "\(link.gatewayURL)?\(query)",
                 headers: [
-                    ("Content-Type", "application/x-www-form-urlencoded;charset=utf-8"),
-                    ("Accept", "application/json"), ("User-Agent", "custody"),
+                    ("Content-Type", contentType), ("Accept", "application/json"), ("User-Agent", "custody"),
                 ],
-                body: Array(signed.body.utf8)
+                body: body
             )
         } catch {
             return .unknown(error)

@@ -86,13 +86,24 @@ extension AlipayDirect {
         case .refused(let refusal): return .refused(refusal)
         case .unknown(let doubt): return .unknown(doubt)
         }
-        let left = trade.unsettled ?? trade.amount
+        // What is left changes with every confirmation, so a repetition would be another request: it is found instead.
+        if trade.confirmations.contains(where: { $0.number == confirmation.number }) {
+            return .answered(AlipayDirect.done(trade.number))
+        }
+        let left: Fen
+        switch await receivables(of: trade) {
+        case .answered(let receivables): left = receivables.unconfirmed
+        case .refused(let refusal): return .refused(refusal)
+        case .unknown(let doubt): return .unknown(doubt)
+        }
+        // The order less its refunds: what waits, and what was confirmed, less what came back of that.
+        let whole = left + trade.confirmations.map(\.amount).sum() - trade.returned
         let asked = confirmation.parts.map(\.amount).sum()
         let isFrozen = confirmation.parts.contains(where: \.isCommission)
         let detail = JSON.object([
-            .init("trans_in_type", "defaultSettle"), .init("amount", .string(left.yuan)),
+            .init("trans_in_type", "defaultSettle"), .init("amount", .string(whole.yuan)),
             .init("settle_entity_id", JSON(trade.subMerchant)), .init("settle_entity_type", "SecondMerchant"),
-            .init("actual_amount", confirmation.parts.isEmpty ? .null : .string(asked.yuan)),
+            .init("actual_amount", .string((confirmation.parts.isEmpty ? left : asked).yuan)),
         ]).omittingNulls
         return await call(
             .confirmSettlement, "alipay.trade.settle.confirm",
@@ -128,7 +139,8 @@ extension AlipayDirect {
                     : .array(
                         items.map {
                             [
-                                "royalty_type": "transfer", "trans_in_type": "userId",
+                                "royalty_type": "transfer",
+                                "trans_in_type": .string(AlipayAccountKind($0.account).name),
                                 "trans_in": .string($0.account), "amount": .string($0.amount.yuan),
                                 "royalty_scene": $0.isCommission ? "平台服务费" : "其他",
                             ]
@@ -174,6 +186,12 @@ extension AlipayDirect {
         case .unknown(let doubt): return .unknown(doubt)
         }
         let givers = refund.giveBack.filter { $0.account != trade.subMerchant && $0.amount > .zero }
+        let settled: String?
+        switch await confirmation(of: trade, toGiveBack: refund.amount - givers.map(\.amount).sum()) {
+        case .answered(let number): settled = number
+        case .refused(let refusal): return .refused(refusal)
+        case .unknown(let doubt): return .unknown(doubt)
+        }
         return await call(
             .refund, "alipay.trade.refund",
             [
@@ -184,17 +202,27 @@ extension AlipayDirect {
                     : .array(
                         givers.map {
                             [
-                                "royalty_type": "transfer", "trans_out_type": "userId",
+                                "royalty_type": "transfer",
+                                "trans_out_type": .string(AlipayAccountKind($0.account).name),
                                 "trans_out": .string($0.account), "amount": .string($0.amount.yuan),
                             ]
                         }),
-                "related_settle_confirm_no": JSON(trade.confirmation),
+                "related_settle_confirm_no": JSON(settled),
             ]
         ).reading { node throws(Doubt) in
             // N: repeated, or not done yet. Both are asked for by the channel's own query of refunds.
             CustodianResult(
                 state: try node.text("fund_change") == "Y" ? .succeeded : .processing(finishBy: nil),
                 bankNumber: node["trade_no"]?.string, bankDate: nil)
+        }
+    }
+
+    /// The confirmation that a refund goes back against; nil where money that waits for its confirmation is enough.
+    private func confirmation(of trade: AlipayDirectTrade, toGiveBack amount: Fen) async -> Reply<String?> {
+        guard let last = trade.confirmations.last else { return .answered(nil) }
+        return await receivables(of: trade).reading { receivables throws(Doubt) in
+            if amount <= receivables.unconfirmed { return nil }
+            return (trade.confirmations.last { $0.amount >= amount } ?? last).number
         }
     }
 

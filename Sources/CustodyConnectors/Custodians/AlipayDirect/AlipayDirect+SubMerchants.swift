@@ -79,9 +79,11 @@ extension AlipayDirect {
         await relate(receiver, "alipay.trade.royalty.relation.unbind", .removeReceiver, serial)
     }
 
-    /// Reads the application that counts: the last of those under one number.
+    /// Reads the application that counts: the last to open it of those under one number. Changes leave it as it is.
     static func subMerchant(_ node: JSON) throws(Doubt) -> CustodianSubMerchant {
-        guard let order = node["orders"]?.array?.last else { throw Doubt(.malformedAnswer, "no orders") }
+        let orders = node["orders"]?.array ?? []
+        let openings = orders.filter { $0["apply_type"]?.string?.contains("CREATE") ?? true }
+        guard let order = openings.last ?? orders.last else { throw Doubt(.malformedAnswer, "no orders") }
         let state: CustodianSubMerchant.State
         switch try order.text("status") {
         case "99": state = .active
@@ -99,21 +101,31 @@ extension AlipayDirect {
     private func apply(
         _ opening: SubMerchantOpening, for operation: CustodianOperation
     ) async -> Reply<CustodianSubMerchant> {
+        await apply(opening, for: operation, "create") { $0 }
+    }
+
+    /// Hands in an application by one of the methods that open a sub-merchant.
+    ///
+    /// - Parameter change: What the method takes of the form.
+    func apply(
+        _ opening: SubMerchantOpening, for operation: CustodianOperation, _ method: String, _ change: (JSON) -> JSON
+    ) async -> Reply<CustodianSubMerchant> {
         // Without these two, the form would come back days later.
         guard let category = opening.dossier.categoryCode, let account = opening.dossier.settlementAccount else {
             return .refused(
                 Refusal(code: "INCOMPLETE", message: "the category code and the settlement account are needed"))
         }
         return await call(
-            operation, "ant.merchant.expand.indirect.zft.create",
-            AlipayDirect.application(opening, category: category, account: account)
+            operation, "ant.merchant.expand.indirect.zft.\(method)",
+            change(AlipayDirect.application(opening, category: category, account: account))
         ).reading { node throws(Doubt) in
             CustodianSubMerchant(
-                state: .reviewing(signURL: nil), applicationNumber: try node.text("order_id"), subAccount: nil)
+                state: .reviewing(signURL: node["sign_short_chain_url"]?.string),
+                applicationNumber: try node.text("order_id"), subAccount: nil)
         }
     }
 
-    private static func application(
+    static func application(
         _ opening: SubMerchantOpening, category: String, account: AccountBinding
     ) -> JSON {
         let materials = opening.dossier.materials
@@ -149,7 +161,7 @@ extension AlipayDirect {
         ]
     }
 
-    private static func card(_ account: AccountBinding) -> JSON {
+    static func card(_ account: AccountBinding) -> JSON {
         [
             "account_no": .string(account.accountNumber), "account_holder_name": .string(account.accountName),
             "account_inst_name": .string(account.bankName), "usage_type": account.isCorporate ? "01" : "02",
@@ -157,7 +169,7 @@ extension AlipayDirect {
         ]
     }
 
-    private static func rule(_ account: AccountBinding) -> JSON {
+    static func rule(_ account: AccountBinding) -> JSON {
         ["default_settle_type": "bankCard", "default_settle_target": .string(account.accountNumber)]
     }
 
@@ -165,7 +177,8 @@ extension AlipayDirect {
         _ receiver: SplitReceiver, _ method: String, _ operation: CustodianOperation, _ serial: String
     ) async -> Reply<CustodianResult> {
         let entity = JSON.object([
-            .init("type", receiver.kind == .loginName ? "loginName" : "userId"),
+            .init(
+                "type", .string(receiver.kind == .loginName ? "loginName" : AlipayAccountKind(receiver.account).name)),
             .init("account", .string(receiver.account)), .init("name", JSON(receiver.name)),
         ]).omittingNulls
         return await call(operation, method, ["receiver_list": [entity], "out_request_no": .string(serial)])

@@ -45,12 +45,38 @@ public struct AlipayDirect: Custodian {
             guard node["out_trade_no"]?.string == orderNumber else {
                 throw Doubt(.malformedAnswer, "answers about another order")
             }
+            let details = node["trade_settle_info"]?["trade_settle_detail_list"]?.array ?? []
             return AlipayDirectTrade(
                 number: try node.text("trade_no"), amount: try node.amount("total_amount"),
                 subMerchant: node["alipay_sub_merchant_id"]?.string,
                 unsettled: node["trade_settle_info"]?.yuan("trade_unsettled_amount"),
-                confirmation: node["trade_settle_info"]?["trade_settle_detail_list"]?.array?
-                    .last { $0["operation_type"]?.string == "settle_confirm" }?["operation_serial_no"]?.string)
+                confirmations: details.filter { $0["operation_type"]?.string == "settle" }.map {
+                    .init(number: $0["operation_serial_no"]?.string ?? "", amount: $0.yuan("amount") ?? .zero)
+                },
+                returned: details.filter {
+                    ["settle_refund", "transfer_refund"].contains($0["operation_type"]?.string ?? "")
+                }.map { $0.yuan("amount") ?? .zero }.sum())
+        }
+    }
+
+    /// What of an order waits for its confirmation, is confirmed, and is settled
+    /// (`alipay.trade.settle.receivables.query`).
+    public func receivables(of orderNumber: String) async -> Reply<AlipayReceivables> {
+        switch await trade(of: orderNumber, for: .queryOrder) {
+        case .answered(let trade): return await receivables(of: trade)
+        case .refused(let refusal): return .refused(refusal)
+        case .unknown(let doubt): return .unknown(doubt)
+        }
+    }
+
+    func receivables(of trade: AlipayDirectTrade) async -> Reply<AlipayReceivables> {
+        await call(
+            .queryOrder, "alipay.trade.settle.receivables.query",
+            ["trade_no": .string(trade.number), "out_request_no": .string("Q\(trade.number)")]
+        ).reading { node throws(Doubt) in
+            AlipayReceivables(
+                unconfirmed: try node.amount("unsettled_amount"), confirmed: try node.amount("on_settle_amount"),
+                settled: try node.amount("settled_amount"))
         }
     }
 
@@ -69,8 +95,33 @@ struct AlipayDirectTrade: Sendable {
     let subMerchant: String?
     /// What is neither split nor settled; nil when the answer does not say.
     let unsettled: Fen?
-    /// The number of the last confirmation; what is settled goes back against it.
-    let confirmation: String?
+    /// What was confirmed, oldest first; what is settled goes back against one of them.
+    let confirmations: [Confirmation]
+    /// What went back of it after it was confirmed.
+    let returned: Fen
+
+    /// One confirmation of it.
+    struct Confirmation: Hashable, Sendable {
+        let number: String
+        let amount: Fen
+    }
+}
+
+/// Where the money of an order is between its payment and its settlement.
+public struct AlipayReceivables: Hashable, Sendable {
+    /// What waits for its confirmation.
+    public let unconfirmed: Fen
+    /// What is confirmed, and still kept for splits.
+    public let confirmed: Fen
+    /// What is the sub-merchant's, paid out or about to be.
+    public let settled: Fen
+
+    /// Makes an answer.
+    public init(unconfirmed: Fen, confirmed: Fen, settled: Fen) {
+        self.unconfirmed = unconfirmed
+        self.confirmed = confirmed
+        self.settled = settled
+    }
 }
 
 extension Capabilities {
@@ -78,16 +129,21 @@ extension Capabilities {
     public static let alipayDirect = Capabilities(
         name: "Alipay 直付通",
         operations: [
-            .openSubMerchant, .resubmitSubMerchant, .querySubMerchant, .closeSubMerchant, .bindAccount, .changeAccount,
-            .addReceiver, .removeReceiver, .collect, .queryCollection, .closeCollection, .refund, .confirmSettlement,
-            .split, .querySplit, .queryOrder, .transfer, .queryBalance, .query,
+            .openSubMerchant, .resubmitSubMerchant, .modifySubMerchant, .querySubMerchant, .closeSubMerchant,
+            .uploadMaterial, .bindAccount, .changeAccount, .unbindAccount, .addReceiver, .removeReceiver, .collect,
+            .queryCollection, .closeCollection, .refund, .confirmSettlement, .split, .querySplit, .queryOrder,
+            .transfer, .queryBalance, .fetchFile, .query,
         ],
-        collector: .custodian, signer: .platform, splitTimings: [.later], confirmsPartially: true,
+        repeatable: [
+            .addReceiver, .removeReceiver, .closeSubMerchant, .bindAccount, .changeAccount, .closeCollection,
+        ],
+        collector: .custodian, signer: .platform, splitTimings: [.later], confirmsFirst: true,
+        confirmsPartially: true,
         refundSources: [.held, .available], withdrawalSpeeds: [], verifications: [.none], deliveries: [.push, .poll],
-        fileKinds: [],
+        fileKinds: [.receipts, .withdrawals, .balances],
         limits: .init(
             partsPerOrder: 31, itemsPerSplit: 30, splitsPerOrder: 50, refundsPerOrder: 50,
-            splitShareBasisPoints: 3000),
+            splitShareBasisPoints: 3000, materialBytes: AlipayImageUpload.limit),
         deadlines: .init(
             cutOff: .seconds(24 * 3600), reviewWorkdays: 2, refundDays: 365, splitDays: 30,
             filesBy: .seconds(9 * 3600), absenceBelieved: .seconds(10)),

@@ -39,6 +39,15 @@ struct CCBCodec: Sendable {
         }
     }
 
+    /// A file that the bank put down; nil when it is not there.
+    func download(_ url: String, into spool: Spool, named name: String) async throws(Doubt) -> StatementFile? {
+        switch try await outbound.download(url, headers: [], into: spool, named: name, operation: "files") {
+        case .file(let file): return file
+        case .answer(let answer) where answer.status == 404: return nil
+        case .answer(let answer): throw Doubt(.systemError, String(answer.status))
+        }
+    }
+
     /// A number that no attempt had before: the time, and chance.
     private static func journal(_ now: Instant) -> String {
         var generator = SystemRandomNumberGenerator()

@@ -4,8 +4,8 @@ import CustodyWire
 /// CCB 惠市宝, for one platform's market: the bank collects, signs merchants itself and tells us of them, and splits by what
 /// was said with the order once the receipt of goods is confirmed.
 public struct CCBCustodian: Custodian {
-    /// What it has.
-    public let capabilities = Capabilities.ccb
+    /// What it has: files where the link says where they lie.
+    public let capabilities: Capabilities
     let codec: CCBCodec
 
     /// Reads the link's keys.
@@ -14,6 +14,7 @@ public struct CCBCustodian: Custodian {
     /// - Throws: When a key is not PEM.
     public init(link: CCBLink, outbound: Outbound, clock: @escaping @Sendable () -> Instant) throws {
         codec = try CCBCodec(link: link, outbound: outbound, clock: clock)
+        capabilities = link.filesURL == nil ? .ccbWithoutFiles : .ccb
     }
 
     // MARK: - Collections

@@ -9,7 +9,7 @@ extension Capabilities {
         collector: .platform, signer: .platform, splitTimings: [.later, .onConfirmation], confirmsPartially: true,
         refundSources: Set(RefundSource.allCases), withdrawalSpeeds: Set(WithdrawalSpeed.allCases),
         verifications: Set(AccountBinding.Verification.allCases), deliveries: [.push, .poll],
-        fileKinds: Set(CustodianFileKind.allCases),
+        fileKinds: [.receipts, .refunds, .withdrawals, .returns, .balances],
         limits: .init(partsPerOrder: 50, itemsPerSplit: 30, splitsPerOrder: 50, refundsPerOrder: 50),
         numbers: .init(serialLength: 64, businessLength: 64, alphanumericOnly: false, isOneSpace: true),
         notifySchedule: Array(repeating: .seconds(300), count: 6))

@@ -5,6 +5,7 @@ import CustodyWire
 enum CCBEffect: Sendable {
     case notify(kind: String, body: JSON)
     case finishRefund(String, at: Instant)
+    case confirm(String, at: Instant)
 }
 
 /// What the bank answers.
@@ -40,9 +41,29 @@ struct CCBOrder: Sendable {
     /// 1 to pay, 2 paid, 4 expired.
     var state = "1"
     var paidAt: Instant?
-    var isConfirmed = false
+    /// When its receipt of goods counts as confirmed, said or not.
+    let confirmBy: Instant
+    /// Who got what once it was confirmed; empty until then.
+    var splits: [CCBSplit] = []
+    var confirmedAt: Instant?
+    /// What was given back before it was split, which is charged no fee.
+    var feeReturned = Fen.zero
 
+    var isConfirmed: Bool { confirmedAt != nil }
     var refunded: Fen { parts.map(\.refunded).sum() }
+    /// 0.60 % of what was paid, rounded half up: the payee's to bear.
+    var fee: Fen { CCBMarket.fee(of: amount) }
+}
+
+/// What a merchant got of an order.
+struct CCBSplit: Sendable {
+    let number: String
+    let merchant: String
+    /// Its part before fees.
+    let share: Fen
+    let fee: Fen
+
+    var amount: Fen { share - fee }
 }
 
 /// A refund of an order.
@@ -53,6 +74,8 @@ struct CCBRefund: Sendable {
     var state: String
     let number: String
     var parts: [CCBPart]
+    /// Whether the merchants had their money already.
+    let isAfterSplit: Bool
 }
 
 /// One market at the bank. A value: the simulator guards it with a lock.
@@ -61,13 +84,18 @@ struct CCBMarket: Sendable {
     var merchants: [String: JSON] = [:]
     var orders: [String: CCBOrder] = [:]
     var refunds: [String: CCBRefund] = [:]
-    private var effects: [CCBEffect] = []
+    /// What merchants gave back of what they had been paid.
+    var spent: [String: Fen] = [:]
+    var effects: [CCBEffect] = []
     private var journals: Set<String> = []
     private var counter = 0
 
     init(marketID: String) { self.marketID = marketID }
 
-    private mutating func next(_ prefix: String) -> String {
+    /// A fee of 0.60 %, rounded half up.
+    static func fee(of amount: Fen) -> Fen { Fen((amount.value * 60 + 5000) / 10_000) }
+
+    mutating func next(_ prefix: String) -> String {
         counter += 1
         let digits = String(counter)
         return prefix + marketID + String(repeating: "0", count: max(0, 10 - digits.count)) + digits
@@ -87,7 +115,13 @@ struct CCBMarket: Sendable {
             case "gatherPlaceorder": return try place(message, now: now)
             case "gatherEnquireOrder": return enquire(try message.field("Main_Ordr_No"), now: now)
             case "refundOrder": return try refund(message, now: now, fault: fault)
-            case "enquireRefundOrder": return .accepted(refundBody(try message.field("Cust_Rfnd_Trcno")))
+            case "enquireRefundOrder":
+                let number = try message.field("Cust_Rfnd_Trcno")
+                // Early, the bank may not find what it has.
+                guard fault?.fault != "not_found" else {
+                    return .accepted(["Cust_Rfnd_Trcno": .string(number), "Refund_Rsp_St": "05"])
+                }
+                return .accepted(refundBody(number))
             case "mergeNoticeArrival": return try confirm(message, now: now)
             case "subAccountEnquire": return try shares(message)
             case "enquireMkMrchOrder":
@@ -122,9 +156,19 @@ struct CCBMarket: Sendable {
         guard parts.map(\.amount).sum() == amount, try list[0].yuan("Txnamt") == amount else {
             throw BankRefusal("PARLIST", "分账金额与订单金额不符")
         }
+        guard Set(parts.map(\.merchant)).count == parts.count else { throw BankRefusal("PARLIST", "商户重复") }
+        // Three years when nothing is said.
+        let today = BusinessDate(of: now)
+        var confirmBy = today.advanced(by: 3 * 365)
+        if message["Clrg_Dt"] != nil {
+            guard let date = BusinessDate(try message.field("Clrg_Dt")), date >= today else {
+                throw BankRefusal("PARAM", "Clrg_Dt")
+            }
+            confirmBy = date
+        }
         let order = CCBOrder(
             number: number, primary: next("PR"), payment: next("PY"), subOrder: next("SO"), amount: amount,
-            parts: parts, expiresAt: now + .seconds(seconds))
+            parts: parts, expiresAt: now + .seconds(seconds), confirmBy: confirmBy.advanced(by: 1).start)
         orders[number] = order
         return .accepted(placed(order))
     }
@@ -164,6 +208,7 @@ struct CCBMarket: Sendable {
         order.paidAt = now
         orders[number] = order
         effects.append(.notify(kind: "payment", body: stamped(orderBody(order), now)))
+        effects.append(.confirm(number, at: order.confirmBy))
         return true
     }
 
@@ -199,17 +244,20 @@ struct CCBMarket: Sendable {
                 order.parts[index].refunded + part <= order.parts[index].amount
             else { throw BankRefusal("OVER_REFUND", "退款金额超限") }
             order.parts[index].refunded += part
+            if order.isConfirmed { spent[merchant, default: .zero] += part }
             given.append(CCBPart(merchant: merchant, amount: part))
         }
         guard given.map(\.amount).sum() == amount else { throw BankRefusal("PARLIST", "分账金额与退款金额不符") }
         orders[order.number] = order
-        let state =
-            ["delayed": "02", "uncertain": "03", "to_confirm": "04", "failed": "0a"][fault?.fault ?? ""] ?? "00"
+        let states = ["delayed": "02", "uncertain": "03", "to_confirm": "04", "failed": "0a", "processing": "0a"]
+        let state = states[fault?.fault ?? ""] ?? "00"
         refunds[number] = CCBRefund(
-            order: order.number, content: content, state: state, number: next("RF"), parts: given)
+            order: order.number, content: content, state: state, number: next("RF"), parts: given,
+            isAfterSplit: order.isConfirmed)
         if state == "00" {
+            finish(number)
             effects.append(.notify(kind: "refund", body: stamped(refundBody(number), now)))
-        } else {
+        } else if fault?.fault != "processing" {
             if fault?.fault == "failed" { failing.insert(number) }
             effects.append(
                 .finishRefund(number, at: now + .seconds(fault?.parameters["seconds"]?.integer ?? 1800)))
@@ -229,21 +277,29 @@ struct CCBMarket: Sendable {
                 if let index = orders[refund.order]?.parts.firstIndex(where: { $0.merchant == given.merchant }) {
                     orders[refund.order]?.parts[index].refunded -= given.amount
                 }
+                if refund.isAfterSplit { spent[given.merchant, default: .zero] -= given.amount }
             }
+        } else {
+            finish(number)
         }
         effects.append(.notify(kind: "refund", body: stamped(refundBody(number), now)))
+    }
+
+    /// A refund before the split takes its share of the fee back with it.
+    private mutating func finish(_ number: String) {
+        guard let refund = refunds[number], !refund.isAfterSplit else { return }
+        orders[refund.order]?.feeReturned += CCBMarket.fee(of: refund.parts.map(\.amount).sum())
     }
 
     func refundBody(_ number: String) -> JSON {
         guard let refund = refunds[number] else {
             return ["Cust_Rfnd_Trcno": .string(number), "Refund_Rsp_St": "05"]
         }
-        let isConfirmed = orders[refund.order]?.isConfirmed ?? false
         return
             ([
                 "Cust_Rfnd_Trcno": .string(number), "Rfnd_Trcno": .string(refund.number),
                 "Refund_Rsp_St": .string(refund.state),
-                "Refund_Funds_Source": refund.state == "00" ? (isConfirmed ? "02" : "01") : .null,
+                "Refund_Funds_Source": refund.state == "00" ? (refund.isAfterSplit ? "02" : "01") : .null,
             ] as JSON).omittingNulls
     }
 
@@ -252,7 +308,7 @@ struct CCBMarket: Sendable {
         guard order.state == "2", try message.field("Sub_Ordr_Id") == order.subOrder else {
             throw BankRefusal("NO_ORDER", "订单未支付")
         }
-        orders[order.number]?.isConfirmed = true
+        guard split(order.number, now: now) else { throw BankRefusal("REFUND_OPEN", "退款处理中") }
         return .accepted(["Prim_Ordr_No": .string(order.primary), "Clrg_Dt": .string(BusinessDate(of: now).compact)])
     }
 
@@ -277,7 +333,7 @@ struct CCBMarket: Sendable {
     /// A merchant signs, changes or leaves; the platform is told. Returns the bank's number of it.
     mutating func sign(_ body: JSON, now: Instant) throws(BankRefusal) -> String {
         let operation = body["operation"]?.string ?? "01"
-        let number = body["mkt_mrch_id"]?.string ?? next("M")
+        let number = body["mkt_mrch_id"]?.string ?? nextMerchant()
         guard ["01", "02", "03"].contains(operation), operation == "01" || merchants[number] != nil else {
             throw BankRefusal("PARAM", "operation")
         }
