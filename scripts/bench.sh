@@ -44,4 +44,4 @@ for name in "$@"; do
     wait "$running" || failed=1
     running=
 done
-exit "$failed"
+((failed == 0))

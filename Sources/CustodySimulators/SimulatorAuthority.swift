@@ -24,7 +24,7 @@ public struct SimulatorAuthority: Sendable {
     public init(_ commonName: String = "custody sandbox") throws {
         key = P256.Signing.PrivateKey()
         name = try DistinguishedName { CommonName(commonName) }
-        let now = Date()
+        let now = SimulatorAuthority.now
         let own = try Certificate(
             version: .v3, serialNumber: .init(), publicKey: .init(key.publicKey),
             notValidBefore: now.addingTimeInterval(-400 * 86_400), notValidAfter: now.addingTimeInterval(3650 * 86_400),
@@ -41,8 +41,7 @@ public struct SimulatorAuthority: Sendable {
     /// - Parameter names: The host names and addresses of a server; none for a caller.
     public func issue(_ commonName: String, names: [String] = [], days: Int) throws -> Issued {
         let own = P256.Signing.PrivateKey()
-        // Certificates know whole seconds.
-        let now = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
+        let now = SimulatorAuthority.now
         let alternatives = names.map { name in
             SimulatorAuthority.bytes(of: name).map { GeneralName.ipAddress(ASN1OctetString(contentBytes: $0[...])) }
                 ?? .dnsName(name)
@@ -60,6 +59,9 @@ public struct SimulatorAuthority: Sendable {
             certificatePEM: try certificate.serializeAsPEM().pemString + "\n",
             privateKeyPEM: own.pemRepresentation + "\n")
     }
+
+    /// Real time in whole seconds, which is all that certificates know.
+    private static var now: Date { Date(timeIntervalSince1970: Double(SimulatorClock.realNow().seconds)) }
 
     /// The bytes of an IPv4 address; nil for a name.
     private static func bytes(of name: String) -> [UInt8]? {

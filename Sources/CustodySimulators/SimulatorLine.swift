@@ -129,7 +129,7 @@ public enum LineFault: String, Sendable, CaseIterable {
     case half = "half_answer"
     /// Half of the body, then the connection is reset.
     case reset = "reset_answer"
-    /// A byte at a time, over so many `seconds` in all (10).
+    /// A few bytes at a time, over so many `seconds` in all (10).
     case trickle = "trickle_answer"
 }
 

@@ -273,9 +273,11 @@ public final class SimulatorServer: Service {
                     try? await channel.close()
                 }
             case .trickle:
-                let pause = Duration.seconds(rule.parameters["seconds"]?.integer ?? 10) / max(1, bytes.count)
-                for byte in bytes where channel.isActive {
-                    try await writer.write(ByteBuffer(bytes: [byte]))
+                let size = max(1, bytes.count / 50)
+                let pause =
+                    Duration.seconds(rule.parameters["seconds"]?.integer ?? 10) / max(1, bytes.count / size)
+                for start in stride(from: 0, to: bytes.count, by: size) where channel.isActive {
+                    try await writer.write(ByteBuffer(bytes: bytes[start..<min(start + size, bytes.count)]))
                     try await Task.sleep(for: pause)
                 }
                 try await writer.finish(nil)

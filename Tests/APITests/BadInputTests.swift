@@ -68,6 +68,25 @@ import TestSupport
         }
     }
 
+    @Test(arguments: [
+        "limit=%2", "limit=%zz", "state=%FF", "state=%00", "limit=1&limit=1", "limit=1&%6Cimit=2",
+        String(repeating: "&x=1", count: 2), (0...300).map { "x\($0)=1" }.joined(separator: "&"),
+    ])
+    func `a query that can be read in no way, or in two, is refused`(query: String) async throws {
+        try await APIBench.run { bench async throws in
+            for path in ["/v1/orders", "/v1/events", "/v1/discrepancies"] {
+                // By hand: a client would mend it.
+                let connection = try RawConnection(port: bench.ports.platform)
+                try connection.send(
+                    "GET \(path)?\(query) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(bench.key)\r\nConnection: close\r\n\r\n"
+                )
+                let text = await connection.readAll(within: .seconds(10)).text
+                #expect(text.hasPrefix("HTTP/1.1 400") && text.contains(#""code":"invalid_field""#), "\(path) \(text)")
+                #expect(text.contains(#""pointer":"?""#), "\(path) \(text)")
+            }
+        }
+    }
+
     @Test func `an unknown field is refused on every route that takes a body`() async throws {
         try await APIBench.run { bench async throws in
             let paths = [

@@ -3,7 +3,6 @@ import CustodyDomain
 import CustodyStore
 import CustodyWire
 import Foundation
-import Postgres
 import Testing
 import TestSupport
 
@@ -43,15 +42,7 @@ import TestSupport
 
     /// Whether a notification is stored, once.
     private static func isStored(_ bench: APIBench, _ counterparty: Counterparty, _ id: String) async throws -> Bool {
-        try await bench.world.test.withConnection(as: .superuser) { connection in
-            let rows = try await connection.query(
-                """
-                SELECT count(*) AS count FROM custody.callback
-                 WHERE tenant_id = \(bench.world.tenantID) AND counterparty = \(counterparty.rawValue)
-                   AND notification_id = \(id)
-                """)
-            return try rows[0].get("count", as: Int.self) == 1
-        }
+        try await bench.world.callbackCount(from: counterparty, id) == 1
     }
 
     private static func weChatHeaders(_ body: [UInt8], at now: Instant) throws -> [String: String] {

@@ -60,6 +60,20 @@ import Testing
         #expect(result.state == .succeeded)
     }
 
+    /// Five orders: the fifth is never paid, the fourth confirmed by nobody until its time is over.
+    private func collect(_ bench: CCBBench, _ payee: String, _ other: String, _ platform: String) async throws {
+        let orders: [(String, String, Int64)] = [
+            ("T1", payee, 10_001), ("T2", other, 36_384), ("T3", payee, 72_635), ("T4", other, 833), ("T5", payee, 999),
+        ]
+        for (number, merchant, amount) in orders {
+            let order = bench.order(
+                number, merchant, platform, amount: amount,
+                confirmBy: number == "T4" ? CCBDayTests.first.advanced(by: 1) : nil)
+            _ = try await bench.custodian.collect(order, serial: "C" + number).answer()
+            if number != "T5" { try await bench.control("pay", [.init("main_order_no", .string(number))]) }
+        }
+    }
+
     @Test(arguments: CWP1Algorithm.allCases)
     func `two days, and their files agree with the bank's books to the fen`(algorithm: CWP1Algorithm) async throws {
         try await CCBBench.run(algorithm) { bench in
@@ -70,18 +84,7 @@ import Testing
                 #expect(
                     try await bench.custodian.querySubMerchant(number: number, serial: "Q").answer().state == .active)
             }
-            // The fifth is never paid, the fourth is confirmed by nobody, the third a day later.
-            let orders: [(String, String, Int64)] = [
-                ("T1", payee, 10_001), ("T2", other, 36_384), ("T3", payee, 72_635), ("T4", other, 833),
-                ("T5", payee, 999),
-            ]
-            for (number, merchant, amount) in orders {
-                let order = bench.order(
-                    number, merchant, platform, amount: amount,
-                    confirmBy: number == "T4" ? CCBDayTests.first.advanced(by: 1) : nil)
-                _ = try await bench.custodian.collect(order, serial: "C" + number).answer()
-                if number != "T5" { try await bench.control("pay", [.init("main_order_no", .string(number))]) }
-            }
+            try await collect(bench, payee, other, platform)
             try await refund("T1", bench, "R1", [(payee, 1500), (platform, 100)])
             try await confirm("T1", bench)
             try await confirm("T2", bench)

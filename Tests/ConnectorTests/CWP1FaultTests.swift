@@ -21,7 +21,8 @@ import Testing
         let executed: [(fault: String, doubt: Doubt.Reason)] = [
             ("execute_no_answer", .noAnswer), ("execute_silence", .noAnswer), ("execute_http_500", .systemError),
             ("execute_system_error", .systemError), ("bad_signature", .badSignature), ("no_signature", .badSignature),
-            ("stale_time", .badSignature),
+            ("stale_time", .badSignature), ("unknown_status", .malformedAnswer), ("half_answer", .noAnswer),
+            ("reset_answer", .noAnswer),
         ]
         let unexecuted: [(fault: String, doubt: Doubt.Reason)] = [
             ("no_answer", .noAnswer), ("silence", .noAnswer), ("http_500", .systemError),
@@ -176,6 +177,36 @@ import Testing
             // Once, and again six times, always by the same number.
             #expect(sent.count == 14)
             #expect(Set(sent.suffix(7).map(\.notifyID)).count == 1)
+        }
+    }
+
+    @Test func `a notification that says processing after the final one settles nothing, and the query says what is`()
+        async throws
+    {
+        try await CWP1Bench.run(reviewStep: 0) { bench in
+            let account = try await bench.openMerchant("SUB1")
+            let card = try await bench.bind(account)
+            try await bench.fund("O1", account)
+            try await bench.fault("WDR.NOTIFY", "late_processing", [.init("seconds", 120)])
+            _ = try await bench.custodian.withdraw(CWP1FaultTests.withdrawal(account, card, "W1"), serial: "W1")
+                .answer()
+            try await bench.clock("2026-10-05T12:30:00+08:00")
+            let letters = try await bench.inbox.wait("WDR.NOTIFY", count: 2)
+            let states = try letters.map { letter -> CustodianResult.State? in
+                guard case .instruction(.withdraw, "W1", let result) = try bench.custodian.notice(in: letter.bytes)
+                else {
+                    return nil
+                }
+                return result.state
+            }
+            #expect(states.first == .succeeded)
+            guard case .processing = try #require(states.last ?? nil) else {
+                Issue.record("\(states)")
+                return
+            }
+            #expect(
+                try await bench.custodian.query(.withdraw, serial: "W1", sentOn: CWP1FaultTests.day).answer().state
+                    == .succeeded)
         }
     }
 

@@ -210,6 +210,21 @@ struct DoctorBench: Sendable {
         return told
     }
 
+    /// Registers the platform with a simulated CCB, and links it as the platform's custodian.
+    func linkCCB(_ base: String, ownKey: String? = nil, theirKey: String? = nil) async throws {
+        let answer = try await Outbound(client: .shared).call(
+            "POST", base + "/control/markets", headers: [],
+            body: (["market_id": "12345678901234", "platform_public_key_pem": .string(keys.publicPEM)] as JSON).bytes)
+        let told = try JSON(parsing: answer.body)
+        let link: JSON = [
+            "dialect": "ccb", "base_url": .string(base), "market_id": "12345678901234", "version": "4",
+            "platform_private_key_pem": .string(ownKey ?? keys.privatePEM),
+            "bank_public_key_pem": theirKey.map { .string($0) } ?? told["bank_public_key_pem"] ?? .null,
+            "callback_index": "1", "commission_account": "12345678901234000001",
+        ]
+        try await world.run { try await $0.setLink(.bank, configuration: link.bytes) }
+    }
+
     /// Asks the doctor.
     func doctor(_ counterparty: Counterparty) async throws -> Diagnosis {
         let name = counterparty == .weChatPay ? "wechat" : counterparty.rawValue

@@ -1,5 +1,7 @@
+import AsyncHTTPClient
 import CustodyDomain
 import CustodySimulators
+import CustodyStore
 import CustodyWire
 import TestSupport
 import Testing
@@ -164,6 +166,32 @@ extension EndToEndTests {
                 #expect(refused.status == 1)
                 #expect(
                     refused.remedy(of: "our signed question was refused: 100008")?.contains("allow-list") == true)
+            }
+        }
+
+        @Test func `a custodian that collects is asked in its own dialect`() async throws {
+            try await DoctorBench.run { bench in
+                let ccb = try CCBSimulator(client: .shared)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await ccb.run() }
+                    defer { group.cancelAll() }
+                    let base = "http://127.0.0.1:\(try await ccb.boundPort())"
+                    try await bench.linkCCB(base)
+                    let good = try await bench.doctor(.bank)
+                    #expect(good.status == 0, "\(good.text)")
+                    #expect(good.says("signatures are good both ways"))
+                    try await bench.linkCCB(base, ownKey: bench.strangers.privatePEM)
+                    let refused = try await bench.doctor(.bank)
+                    #expect(refused.status == 1)
+                    #expect(
+                        refused.remedy(of: "our signed question was refused: SIGN_ERROR")?.contains("public key")
+                            == true,
+                        "\(refused.text)")
+                    try await bench.linkCCB(base, theirKey: bench.strangers.publicPEM)
+                    let doubted = try await bench.doctor(.bank)
+                    #expect(doubted.status == 1)
+                    #expect(doubted.remedy(of: "its signature does not verify")?.contains("present keys") == true)
+                }
             }
         }
 

@@ -113,7 +113,8 @@ public struct StatementSummary: Hashable, Sendable {
     /// one name, every other file is its form.
     public var series: String {
         switch form {
-        case "business_detail", _ where form.hasPrefix("tradebill_"): "trade"
+        case "business_detail": "trade"
+        case _ where form.hasPrefix("tradebill_"): "trade"
         case "account": "fund_flow"
         case "sub_accounts": "sub_merchant_fund_flow"
         default: form

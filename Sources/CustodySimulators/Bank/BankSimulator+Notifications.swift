@@ -85,6 +85,11 @@ extension BankSimulator {
                 notification, Int(clamping: rule?.parameters["copies"]?.integer ?? 2), at: now)
         case "duplicate": copies = Int(clamping: rule?.parameters["copies"]?.integer ?? 2)
         case "late": at = now + .seconds(rule?.parameters["seconds"]?.integer ?? 600)
+        case "late_processing":
+            let seconds = rule?.parameters["seconds"]?.integer ?? 60
+            if let stale = self.notification(marketID, txnCode, body.withStatus("PROCESSING"), now: now) {
+                schedule(stale, at: now + .seconds(seconds))
+            }
         case "out_of_order":
             state.withLock { $0.held[marketID, default: []].append(notification) }
             return

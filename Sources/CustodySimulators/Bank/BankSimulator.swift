@@ -21,7 +21,7 @@ import Synchronization
 /// - `FILE.APPLY`, `FILE.GET`, `FILE.OK` (`match.serial` is the type, such as `PAY`): `generating`, `no_file`; `missing`,
 ///   `truncated`, `wrong_digest`, `wrong_total`, `html`;
 /// - `WDR.NOTIFY` and the like: `drop`, `duplicate` (`copies`), `concurrent` (`copies`), `late` (`seconds`),
-///   `out_of_order`, `bad_signature`, `stale_time`.
+///   `out_of_order`, `late_processing` (`seconds`: after the final one, one that says PROCESSING), `bad_signature`, `stale_time`.
 public final class BankSimulator: Simulator {
     /// A market and who may speak for it.
     struct Registration: Sendable {
@@ -244,7 +244,7 @@ public final class BankSimulator: Simulator {
             to: request, bankNumber: answer.bankNumber, bankDate: bankDate ?? BusinessDate(of: now), at: real,
             returnCode: CWP1ReturnCode(spoiled ? "900001" : answer.code), message: spoiled ? "系统繁忙" : answer.message,
             isDuplicate: answer.isDuplicate,
-            body: fault?.fault == "unknown_status" ? BankSimulator.unheardOf(answer.body) : answer.body
+            body: fault?.fault == "unknown_status" ? answer.body.withStatus("SOMETHING_NEW") : answer.body
         ).bytes
         let subject = CWP1Subject.response(
             status: 200, partnerID: request.partnerID, txnCode: request.txnCode, number: request.number)
@@ -257,9 +257,11 @@ public final class BankSimulator: Simulator {
         if fault?.fault == "no_signature" { fields = [] }
         return .answer(status: 200, headers: fields + [("content-type", "application/json; charset=utf-8")], body: body)
     }
+}
 
-    /// The same with a state that nobody has heard of.
-    private static func unheardOf(_ body: JSON) -> JSON {
-        .object((body.members ?? []).map { $0.name == "status" ? .init($0.name, "SOMETHING_NEW") : $0 })
+extension JSON {
+    /// The same with another status.
+    func withStatus(_ status: String) -> JSON {
+        .object((members ?? []).filter { $0.name != "status" } + [.init("status", .string(status))])
     }
 }

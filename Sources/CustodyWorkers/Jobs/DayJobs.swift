@@ -52,8 +52,12 @@ struct DayJobs: Sendable {
         }
         if linked.contains(.bank) {
             let capabilities = try? await counterparties.custodian(in: tx).custodian.capabilities
-            // What a custodian collected comes as the channel's bill.
-            let kinds = capabilities.map { $0.collector == .platform ? $0.fileKinds : [] } ?? [.receipts]
+            // Of a custodian that collects, what is in the channel's form comes as the channel's bill; the rest has its own.
+            let kinds =
+                capabilities.map {
+                    $0.collector == .platform
+                        ? $0.fileKinds : $0.fileKinds.intersection([.collections, .splits, .splitSums])
+                } ?? [.receipts]
             subjects += CustodianFileKind.allCases.filter(kinds.contains).map {
                 StatementSubject(source: .bank, form: $0.rawValue, date: date)
             }

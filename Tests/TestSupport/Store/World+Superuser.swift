@@ -40,6 +40,17 @@ extension World {
         try await superuser("SELECT FROM custody.posting WHERE tenant_id = \(tenantID)").count
     }
 
+    /// How many callbacks of a number are stored.
+    public func callbackCount(from counterparty: Counterparty, _ notificationID: String) async throws -> Int {
+        try await superuser(
+            """
+            SELECT FROM custody.callback
+             WHERE tenant_id = \(tenantID) AND counterparty = \(counterparty.rawValue)
+               AND notification_id = \(notificationID)
+            """
+        ).count
+    }
+
     /// A statement's file and lines as they are stored.
     public func storedStatement(_ id: ID<Statement>) async throws -> (bytes: [UInt8], lines: [StatementLine]) {
         let parts = try await superuser(

@@ -42,8 +42,8 @@ struct CollectingMarket: Sendable {
             let callbacks = SimulatorServer { request in
                 do {
                     let message = try custodian.verify(request, link.withLock { $0 })
-                    _ = try await world.run { tx in
-                        try await tx.receive([
+                    try await world.run { tx in
+                        tx.receive([
                             NewCallback(
                                 counterparty: .bank, notificationID: message.id, kind: message.kind, headers: "{}",
                                 body: request.body)
