@@ -87,7 +87,7 @@ extension WeChatPaySimulator {
                 byPublicKey)
         case "stale": return signed(status, Self.before(body), byPublicKey)
         case "wrong_hash":
-            let hash = JSON.string(String(repeating: "0", count: 40))
+            let hash: JSON? = .string(String(repeating: "0", count: 40))
             return signed(status, Self.rewritten(body) { name, _ in name == "hash_value" ? hash : nil }, byPublicKey)
         case "unsigned":
             return .answer(status: status, headers: [("content-type", "application/json")], body: body)
