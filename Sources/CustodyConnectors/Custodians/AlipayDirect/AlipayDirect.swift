@@ -134,6 +134,9 @@ extension Capabilities {
             .queryCollection, .closeCollection, .refund, .confirmSettlement, .split, .querySplit, .queryOrder,
             .transfer, .queryBalance, .fetchFile, .query,
         ],
+        repeatable: [
+            .addReceiver, .removeReceiver, .closeSubMerchant, .bindAccount, .changeAccount, .closeCollection,
+        ],
         collector: .custodian, signer: .platform, splitTimings: [.later], confirmsFirst: true,
         confirmsPartially: true,
         refundSources: [.held, .available], withdrawalSpeeds: [], verifications: [.none], deliveries: [.push, .poll],
