@@ -52,6 +52,9 @@ import Testing
         try check(TransferState.self, "withdrawal", from: .requested)
         try check(InstructionState.self, "instruction", from: .prepared)
         try check(DiscrepancyState.self, "discrepancy", from: .open)
+        // A day's file may come again at any time: there is no end.
+        let expected = try StateMachineTests.stored("expected_statement")
+        #expect(Set(expected) == Set(ExpectedStatementState.allCases.map(\.rawValue)))
     }
 
     @Test func `money that came is never dropped, and what is done is never undone by a late word`() {
