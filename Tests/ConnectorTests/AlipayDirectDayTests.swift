@@ -169,7 +169,7 @@ import Testing
         let account = try StatementContent(reading: try #require(file), from: .alipay).lines
         // Newest first: the first line's balance is what the account holds.
         #expect(account.first?.details["账户余额（元）"].flatMap { Fen(yuan: $0) }?.value == books?["platform_fen"]?.integer)
-        #expect(try await direct.file(.returns, of: day, serial: "1").refusedCode == Refusal.unsupportedCode)
+        #expect(await direct.file(.returns, of: day, serial: "1").refusedCode == Refusal.unsupportedCode)
         #expect(
             try await direct.file(.receipts, of: day.advanced(by: 2), serial: "2").answeredValue().isNotReady)
         #expect(try await direct.file(.withdrawals, of: day, serial: "3").answeredValue().isEmpty)
