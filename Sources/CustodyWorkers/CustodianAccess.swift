@@ -63,9 +63,9 @@ extension Counterparties.CustodianAccess {
 
     /// Confirms what is split, and then splits it; doing both again changes nothing.
     private func confirmAndSplit(_ split: SplitInstruction, serial: String) async -> Reply<CustodianResult> {
-        let confirmation = SettlementConfirmation(
-            number: split.number, orderNumber: split.orderNumber, parts: split.isWhole ? [] : split.items)
-        let confirmed = await custodian.confirmSettlement(confirmation, serial: serial)
+        let confirmed = await custodian.confirmSettlement(
+            SettlementConfirmation(number: split.number, orderNumber: split.orderNumber, parts: split.items),
+            serial: serial)
         guard case .answered(let result) = confirmed, result.state == .succeeded,
             split.items.contains(where: \.isCommission)
         else {

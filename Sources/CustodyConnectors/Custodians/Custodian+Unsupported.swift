@@ -187,6 +187,12 @@ extension Custodian {
     ) async -> Reply<BillAnswer> {
         unsupported(.fetchFile)
     }
+    /// None.
+    public var bills: [ChannelBill] { [] }
+    /// Refused, see ``unsupported(_:)``.
+    public func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        unsupported(.fetchFile)
+    }
     /// Refused, see ``unsupported(_:)``.
     public func bankDay(serial: String) async -> Reply<CustodianDay> { unsupported(.bankDay) }
 }

@@ -113,6 +113,10 @@ public protocol Custodian: Sendable {
     func file(
         _ kind: CustodianFileKind, of date: BusinessDate, into spool: Spool, serial: String
     ) async -> Reply<BillAnswer>
+    /// The bills it gives in the form of the channel that it collects through; none for a custodian that does not.
+    var bills: [ChannelBill] { get }
+    /// Fetches a bill of a day that is over, one of ``bills``.
+    func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer>
     /// Asks for the custodian's accounting date and when it ends.
     func bankDay(serial: String) async -> Reply<CustodianDay>
 

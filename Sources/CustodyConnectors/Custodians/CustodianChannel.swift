@@ -80,14 +80,12 @@ public struct CustodianChannel: Channel {
         ).reading { result throws(Doubt) in try ChannelRefund(result) }
     }
 
-    /// The custodian's file of receipts, where it has one.
-    public var bills: [ChannelBill] { custodian.capabilities.fileKinds.contains(.receipts) ? [.trade] : [] }
+    /// The custodian's bills in the channel's form.
+    public var bills: [ChannelBill] { custodian.bills }
 
-    /// The custodian's file of receipts.
+    /// A bill of the custodian's in the channel's form.
     public func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
-        guard bills.contains(bill) else { return custodian.unsupported(.fetchFile) }
-        return await custodian.file(
-            .receipts, of: date, into: spool, serial: "B\(date.compact)\(clock().microseconds)")
+        await custodian.bill(bill, of: date, into: spool)
     }
 
     /// A custodian's notifications are read by the custodian.

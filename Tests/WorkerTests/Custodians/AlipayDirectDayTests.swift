@@ -109,7 +109,22 @@ import Testing
             }
             // Alipay paid the shop what these books say: its share, less the fee of what was not refunded.
             let payouts = try await Self.state(market)["sub_merchants"]?.array?.first?["payouts"]?.array ?? []
-            #expect(payouts.compactMap { $0["amount_fen"]?.integer } == [8000 - 60 + 6])
+            #expect(payouts.compactMap { $0["amount_fen"]?.integer } == [7946])
+        }
+    }
+
+    @Test func `a commission that Alipay does not let through fails the split, and the money stays held`() async throws {
+        try await CollectingMarket.working(.alipayDirect, try Self.custodian()) { market in
+            let shop = try await Self.shop(market)
+            // More than the 30 % that may be split away.
+            let placed = try await market.placed([(shop, Fen(5000)), (nil, Fen(5000))], .alipay, .precreate)
+            try await market.control(
+                "POST", "/pay", ["app_id": .string(Self.appID), "out_trade_no": .string(placed.serial)])
+            let payment = try await market.booked(placed)
+            let split = try await market.split(payment)
+            #expect(split.state == .failed && split.failure?.isEmpty == false)
+            #expect(try await market.balance(.held(.platform)) == Fen(5000))
+            #expect(try await market.balance(.held(.subMerchant(shop))) == Fen(5000))
         }
     }
 }

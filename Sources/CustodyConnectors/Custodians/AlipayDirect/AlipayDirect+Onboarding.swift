@@ -194,6 +194,18 @@ extension AlipayDirect {
 
 /// The bills of sub-merchants, as files of a custodian.
 extension AlipayDirect {
+    /// Trades of all sub-merchants, and every movement of their accounts.
+    public var bills: [ChannelBill] { [.trade, .subMerchantFundFlow] }
+
+    /// The files of receipts and of balances: they are Alipay's bills.
+    public func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        switch bill {
+        case .trade: await file(.receipts, of: date, into: spool, serial: "")
+        case .subMerchantFundFlow: await file(.balances, of: date, into: spool, serial: "")
+        case .fundFlow, .profitSharing: unsupported(.fetchFile)
+        }
+    }
+
     /// Trades of all sub-merchants (`trade_zft_merchant`), settlements to cards that arrived that day
     /// (`settlementMerge`), or every movement of their accounts, with balances (`zft_acc`).
     public func file(

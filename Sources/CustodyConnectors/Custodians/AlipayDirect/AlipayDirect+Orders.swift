@@ -90,20 +90,14 @@ extension AlipayDirect {
         if trade.confirmations.contains(where: { $0.number == confirmation.number }) {
             return .answered(AlipayDirect.done(trade.number))
         }
-        let whole: Fen
-        var left = trade.unsettled ?? trade.amount
-        if trade.confirmations.isEmpty {
-            whole = left
-        } else {
-            switch await receivables(of: trade) {
-            case .answered(let receivables):
-                left = receivables.unconfirmed
-                // The order less its refunds: what waits, and what was confirmed, less what came back of that.
-                whole = left + trade.confirmations.map(\.amount).sum() - trade.returned
-            case .refused(let refusal): return .refused(refusal)
-            case .unknown(let doubt): return .unknown(doubt)
-            }
+        let left: Fen
+        switch await receivables(of: trade) {
+        case .answered(let receivables): left = receivables.unconfirmed
+        case .refused(let refusal): return .refused(refusal)
+        case .unknown(let doubt): return .unknown(doubt)
         }
+        // The order less its refunds: what waits, and what was confirmed, less what came back of that.
+        let whole = left + trade.confirmations.map(\.amount).sum() - trade.returned
         let asked = confirmation.parts.map(\.amount).sum()
         let isFrozen = confirmation.parts.contains(where: \.isCommission)
         let detail = JSON.object([

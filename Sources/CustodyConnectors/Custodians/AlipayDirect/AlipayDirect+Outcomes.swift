@@ -24,7 +24,7 @@ extension AlipayDirect {
         case (.split, let order?):
             return await querySplit(number: subject.number, orderNumber: order, serial: serial)
                 .reading { split throws(Doubt) in
-                    CustodianResult(state: split.state, bankNumber: nil, bankDate: nil)
+                    CustodianResult(state: AlipayDirect.outcome(of: split), bankNumber: nil, bankDate: nil)
                 }
         case (.confirmSettlement, let order?): return await queryConfirmation(subject.number, of: order)
         case (.collect, _):
@@ -35,6 +35,18 @@ extension AlipayDirect {
             }
         default: return await query(operation, serial: subject.number, sentOn: sentOn)
         }
+    }
+
+    /// What a split as a whole came to: one that Alipay carried out has failed where a receiver got nothing.
+    private static func outcome(of split: CustodianSplit) -> CustodianResult.State {
+        guard split.state == .succeeded else { return split.state }
+        let failures = split.items.compactMap { item -> Refusal? in
+            if case .failed(let refusal) = item.state { refusal } else { nil }
+        }
+        guard let first = failures.first else { return .succeeded }
+        return .failed(
+            failures.count == split.items.count
+                ? first : Refusal(code: "PARTLY_FAILED", message: "some receivers got nothing: \(first.code)"))
     }
 
     /// `alipay.fund.trans.common.query`.

@@ -93,6 +93,14 @@ extension WeChatEcommerce {
         }
     }
 
+    /// WeChat Pay's own, of all sub-merchants.
+    public var bills: [ChannelBill] { pay.bills }
+
+    /// The same as the channel's.
+    public func bill(_ bill: ChannelBill, of date: BusinessDate, into spool: Spool) async -> Reply<BillAnswer> {
+        await pay.bill(bill, of: date, into: spool)
+    }
+
     /// Receipts are the trade bill of all sub-merchants; returns are the withdrawals that failed or came back.
     public func file(
         _ kind: CustodianFileKind, of date: BusinessDate, into spool: Spool, serial: String
