@@ -43,11 +43,12 @@ public struct StatementSubject: Hashable, Sendable {
 
     /// Refuses a statement of another form.
     public func accept(_ statement: VerifiedStatement) throws(StatementDefect) {
-        // The sub-merchants' bill is written like the platform's own.
-        let wanted = form == ChannelBill.subMerchantFundFlow.rawValue ? ChannelBill.fundFlow.rawValue : form
-        guard statement.summary.series == wanted else {
+        let series = statement.summary.series
+        // WeChat Pay writes the sub-merchants' bill like the platform's own.
+        let isSubMerchants = source == .weChatPay && form == ChannelBill.subMerchantFundFlow.rawValue
+        guard series == form || (isSubMerchants && series == ChannelBill.fundFlow.rawValue) else {
             throw StatementDefect(
-                "of the form \(statement.summary.form), not \(wanted)", file: statement.file.name, line: 1)
+                "of the form \(statement.summary.form), not \(form)", file: statement.file.name, line: 1)
         }
     }
 
