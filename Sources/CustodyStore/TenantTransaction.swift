@@ -58,7 +58,8 @@ public final class TenantTransaction {
         let now: Instant = try row.get("now")
         return TenantTransaction(
             tenantID: tenantID, now: now, isSandbox: try row.get("mode", as: String.self) == "sandbox",
-            callbackToken: try row.get("callback_token"), clockOffset: now - (try row.get("real_now", as: Instant.self)),
+            callbackToken: try row.get("callback_token"),
+            clockOffset: now - (try row.get("real_now", as: Instant.self)),
             keys: try vault.keys(of: tenantID, wrapped: try row.get("wrapped_key")), connection: connection
         )
     }

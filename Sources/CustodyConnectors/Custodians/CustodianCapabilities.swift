@@ -177,7 +177,8 @@ public struct Capabilities: Hashable, Sendable {
     public init(
         name: String, operations: Set<CustodianOperation>, repeatable: Set<CustodianOperation> = [], collector: Party,
         signer: Party,
-        splitTimings: Set<SplitTiming>, confirmsFirst: Bool = false, confirmsPartially: Bool, refundSources: Set<RefundSource>,
+        splitTimings: Set<SplitTiming>, confirmsFirst: Bool = false, confirmsPartially: Bool,
+        refundSources: Set<RefundSource>,
         withdrawalSpeeds: Set<WithdrawalSpeed>, verifications: Set<AccountBinding.Verification>,
         deliveries: Set<Delivery>, fileKinds: Set<CustodianFileKind>, pendingIsSpendable: Bool = false,
         limits: Limits, deadlines: Deadlines = Deadlines(), numbers: Numbers, notifySchedule: [Duration],

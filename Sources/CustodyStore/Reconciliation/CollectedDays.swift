@@ -33,7 +33,8 @@ extension TenantTransaction {
                 """
             )?.get("n") ?? 0
         try await bookCredit(
-            number: "\(channel.rawValue)/\(date.iso)/\(count + 1)", channel: channel, businessDate: date, amount: change,
+            number: "\(channel.rawValue)/\(date.iso)/\(count + 1)", channel: channel, businessDate: date,
+            amount: change,
             bankDate: date)
     }
 

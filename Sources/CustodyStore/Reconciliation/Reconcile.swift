@@ -165,7 +165,8 @@ extension TenantTransaction {
     ///
     /// - Parameter toReserve: False where they are kept back from the payees' money, who bear them when it is released.
     private func chargeFees(
-        _ fees: Fen, reconciliation id: ID<Reconciliation>, _ channel: ChannelKind, _ date: BusinessDate, toReserve: Bool
+        _ fees: Fen, reconciliation id: ID<Reconciliation>, _ channel: ChannelKind, _ date: BusinessDate,
+        toReserve: Bool
     ) async throws {
         let charged: Fen =
             try await row("SELECT fees_fen FROM reconciliation WHERE tenant_id = \(tenantID) AND id = \(id)")?.get(

@@ -113,7 +113,8 @@ import Testing
         }
     }
 
-    @Test func `a commission that Alipay does not let through fails the split, and the money stays held`() async throws {
+    @Test func `a commission that Alipay does not let through fails the split, and the money stays held`() async throws
+    {
         try await CollectingMarket.working(.alipayDirect, try Self.custodian()) { market in
             let shop = try await Self.shop(market)
             // More than the 30 % that may be split away.

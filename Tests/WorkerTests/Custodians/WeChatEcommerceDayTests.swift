@@ -57,7 +57,8 @@ import Testing
         }
     }
 
-    @Test func `an order of two payees is paid, refunded in part, split, matched, paid out and returned`() async throws {
+    @Test func `an order of two payees is paid, refunded in part, split, matched, paid out and returned`() async throws
+    {
         try await CollectingMarket.working(.weChatEcommerce, try Self.custodian()) { market in
             let world = market.world
             let (a, b) = (try await market.shop(Self.shops[0]), try await market.shop(Self.shops[1]))
