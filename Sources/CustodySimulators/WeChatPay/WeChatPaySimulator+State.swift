@@ -20,9 +20,8 @@ extension WeChatPaySimulator {
                 orders.map {
                     [
                         "out_trade_no": .string($0.outTradeNo), "sub_mchid": JSON($0.subMchid),
-                        "state": .string($0.state.rawValue),
-                        "total_fen": JSON($0.total.value), "transaction_id": JSON($0.transactionID),
-                        "paid_at": JSON($0.paidAt?.rfc3339),
+                        "state": .string($0.state.rawValue), "total_fen": JSON($0.total.value),
+                        "transaction_id": JSON($0.transactionID), "paid_at": JSON($0.paidAt?.rfc3339),
                     ]
                 }),
             "refunds": .array(
