@@ -8,7 +8,7 @@ extension AlipayBench {
     /// Opens a sub-merchant, and waits for its review.
     func open(_ number: String, _ direct: AlipayDirect) async throws -> String {
         _ = try await direct.openSubMerchant(AlipayBench.opening(number), serial: "O\(number)").answeredValue()
-        try await setClock("2026-10-05T11:00:01+08:00")
+        try await setClock("2026-10-05T11:05:00+08:00")
         return try #require(try await direct.querySubMerchant(number: number, serial: "Q").answeredValue().subAccount)
     }
 

@@ -127,7 +127,7 @@ import Testing
             #expect(
                 await direct.modifySubMerchant(change, serial: "1").refusedStanding
                     == .forNow(retryAfter: .seconds(600)))
-            try await bench.setClock("2026-10-05T12:00:02+08:00")
+            try await bench.setClock("2026-10-05T12:10:00+08:00")
             guard
                 case .failed(let refusal) = try await direct.query(.modifySubMerchant, serial: "M1", sentOn: day)
                     .answeredValue().state
@@ -175,7 +175,7 @@ import Testing
                 await direct.openQuickly(AlipayBench.opening("M1")).refusedStanding
                     == .forNow(retryAfter: .seconds(600)))
             _ = try await direct.openSimply(AlipayBench.opening("M2")).answeredValue()
-            try await bench.setClock("2026-10-05T11:00:01+08:00")
+            try await bench.setClock("2026-10-05T11:05:00+08:00")
             guard case .reviewing = try await direct.querySubMerchant(number: "M1", serial: "1").answeredValue().state
             else {
                 Issue.record("open without a signature")

@@ -30,7 +30,7 @@ import Testing
             #expect(
                 await direct.openSubMerchant(Self.opening("M1", "冒名商行"), serial: "1").refusedStanding
                     == .forNow(retryAfter: .seconds(600)))
-            try await bench.setClock("2026-10-05T11:00:01+08:00")
+            try await bench.setClock("2026-10-05T11:05:00+08:00")
             let notice = try direct.notice(in: try await bench.notifications(1)[0])
             #expect(notice == .subMerchant(number: "M1"))
             #expect(
@@ -217,7 +217,7 @@ import Testing
 
     private static func open(_ number: String, _ direct: AlipayDirect, _ bench: AlipayBench) async throws -> String {
         _ = try await direct.openSubMerchant(opening(number, "测试商行"), serial: "1").answeredValue()
-        try await bench.setClock("2026-10-05T11:00:01+08:00")
+        try await bench.setClock("2026-10-05T11:05:00+08:00")
         return try #require(
             try await direct.querySubMerchant(number: number, serial: "2").answeredValue().subAccount)
     }

@@ -104,8 +104,10 @@ import Testing
                     "ant.merchant.expand.indirect.zft.create",
                     Bench.application("M1", [.init("cert_image", image), .init("out_door_images", [image])]))
             }
-            #expect(try await apply("2026100500707000000000000001.png").subCode == "INVALID_PARAMETER")
-            #expect(try await apply(number).code == "10000")
+            let stranger = try await apply("2026100500707000000000009999.png")
+            #expect(stranger.subCode == "INVALID_PARAMETER", "\(stranger)")
+            let own = try await apply(number)
+            #expect(own.code == "10000", "\(own)")
         }
     }
 

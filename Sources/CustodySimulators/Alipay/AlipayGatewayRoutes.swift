@@ -50,8 +50,13 @@ struct AlipayGatewayRoutes: Sendable {
         if isEncrypted {
             guard value("encrypt_type") == "AES" else { throw .init("isv.invalid-encrypt-type", "无效的加密算法") }
             guard let cipher = merchant.cipher else { throw .init("isv.missing-encrypt-key", "加密配置错误") }
-            guard let opened = try? cipher.open(text) else { throw .init("isv.decryption-error-unknown", "解密出错") }
-            text = String(decoding: opened, as: UTF8.self)
+            // A picture comes without contents: only the answer is encrypted then.
+            if value("biz_content") != nil || method != AlipayImageUpload.method {
+                guard let opened = try? cipher.open(text) else {
+                    throw .init("isv.decryption-error-unknown", "解密出错")
+                }
+                text = String(decoding: opened, as: UTF8.self)
+            }
         }
         guard let content = try? JSON(parsing: text), content.members != nil else {
             throw .init("isv.invalid-parameter", "参数无效")
@@ -250,9 +255,12 @@ struct AlipayGatewayRoutes: Sendable {
             node: node, name: name, signer: signer, certificate: certificate, cipher: cipher)
         guard var body else { return .answer(status: 500, headers: [], body: []) }
         if isForged {
-            // Other content than was signed, still well-formed.
-            let text = String(decoding: body, as: UTF8.self).replacing("\"msg\":", with: "\"msg\" :")
-            body = Array(text.utf8)
+            // Other content than was signed, still well-formed; encrypted content begins otherwise.
+            let text = String(decoding: body, as: UTF8.self)
+            body = Array(
+                (cipher == nil
+                    ? text.replacing("\"msg\":", with: "\"msg\" :")
+                    : text.replacing("\"\(name)\":\"", with: "\"\(name)\":\"A")).utf8)
         }
         return .answer(
             status: 200, headers: [("content-type", "text/html;charset=utf-8")], body: body)

@@ -59,7 +59,10 @@ extension AlipayWorld {
             let confirmation = AlipayTrade.Confirmation(
                 outRequestNo: number, amount: actual, content: content.sorted, at: now)
             trade.confirmations.append(confirmation)
-            if content["extend_params"]?.flag("royalty_freeze") ?? false { trade.isFrozen = true }
+            if content["extend_params"]?.flag("royalty_freeze") ?? false {
+                trade.isFrozen = true
+                thaw(trade, appID)
+            }
             merchant.trades[trade.outTradeNo] = trade
             release(trade.outTradeNo, &merchant, now)
             return (trade, confirmation)
@@ -102,8 +105,19 @@ extension AlipayWorld {
                 self?.confirmByTime(appID, outTradeNo)
             }
         }
-        // Frozen money thaws; what needs no confirmation settles at once.
-        clock.schedule(appID, at: trade.isFrozen ? paidAt + AlipayTrade.frozen : paidAt) { [weak self] _ in
+        // What needs no confirmation, and is not frozen, settles at once.
+        if trade.isFrozen { thaw(trade, appID) } else { release(trade, appID, at: paidAt) }
+    }
+
+    /// Frozen money thaws 30 days after the payment.
+    private func thaw(_ trade: AlipayTrade, _ appID: String) {
+        guard let paidAt = trade.paidAt else { return }
+        release(trade, appID, at: paidAt + AlipayTrade.frozen)
+    }
+
+    private func release(_ trade: AlipayTrade, _ appID: String, at instant: Instant) {
+        let outTradeNo = trade.outTradeNo
+        clock.schedule(appID, at: instant) { [weak self] _ in
             _ = try? self?.change(appID) { merchant, now throws(Failure) in
                 self?.release(outTradeNo, &merchant, now)
             }

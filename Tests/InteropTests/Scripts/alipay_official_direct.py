@@ -55,7 +55,7 @@ if "encrypt_key" in setup:
 client = DefaultAlipayClient(config)
 
 
-def call(name, notify=False, **fields):
+def call(name, /, notify=False, **fields):
     """One exchange, by the name of the SDK's request; its model has every field of ours, or this fails."""
     model = getattr(import_module(f"alipay.aop.api.domain.{name}Model"), f"{name}Model")()
     for field, value in fields.items():
@@ -67,7 +67,7 @@ def call(name, notify=False, **fields):
     return json.loads(client.execute(request))
 
 
-def domain(name, **fields):
+def domain(name, /, **fields):
     value = getattr(import_module(f"alipay.aop.api.domain.{name}"), name)()
     for field, content in fields.items():
         assert hasattr(value, field), f"{name} has no {field}"
