@@ -46,7 +46,7 @@ extension EndToEndTests {
                 try await market.world.ageCertificates(by: .seconds(600))
                 let second = try worker(of: market, callbacks: port)
                 #expect(try await pay(market, shop) == "failed")
-                #expect(serve.errors.contains("unknownSerial"), "\(serve.errors.suffix(2000))")
+                #expect(serve.errors.contains("\"unknown_serial\""), "\(serve.errors.suffix(2000))")
                 try await eventually("the new certificate is noted") {
                     try await Set(serials(market)).isSuperset(of: [new])
                 }

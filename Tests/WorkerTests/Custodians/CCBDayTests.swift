@@ -13,7 +13,8 @@ import Testing
 @Suite struct CCBDayTests {
     static let market = "41060860899999"
 
-    static func custodian() throws -> CollectingMarket.Custodian {
+    /// - Parameter hasFiles: Whether the daily packages can be fetched, rather than are handed in by hand.
+    static func custodian(hasFiles: Bool = false) throws -> CollectingMarket.Custodian {
         let keys = try CWP1KeyPair()
         let bank = try CCBSimulator(client: .shared)
         return CollectingMarket.Custodian(
@@ -32,8 +33,9 @@ import Testing
                 let platform = try await CollectingMarket.call(
                     "POST", base + "/control/merchants", ["market_id": .string(market), "name": "平台"])
                 let json = try JSON(parsing: try JSONEncoder().encode(link))
+                let files: [JSON.Member] = hasFiles ? [.init("files_url", .string(base + "/files"))] : []
                 return .object(
-                    (json.members ?? []) + [.init("commission_account", platform["mkt_mrch_id"] ?? .null)])
+                    (json.members ?? []) + files + [.init("commission_account", platform["mkt_mrch_id"] ?? .null)])
             },
             verify: { request, link in
                 let link = try JSONDecoder().decode(CCBLink.self, from: Data(link))
@@ -132,6 +134,31 @@ import Testing
                     try await $0.createWithdrawal(of: shop, outWithdrawalNo: "none", amount: Fen(1))
                 }
             }
+        }
+    }
+
+    @Test func `the bank's package is fetched, and what it says of the day is matched and paid out`() async throws {
+        try await CollectingMarket.working(.ccb, try Self.custodian(hasFiles: true)) { market in
+            let world = market.world
+            try await world.settleAtOnce()
+            let shop = try await Self.signed("甲公司", market).id
+            let placed = try await market.placed([(shop, Fen(9500)), (nil, Fen(500))], .weChatPay, .h5)
+            try await market.control(
+                "POST", "/pay", ["market_id": .string(Self.market), "main_order_no": .string(placed.serial)])
+            let payment = try await market.booked(placed)
+            let date = try #require(payment.businessDate)
+            #expect(try await market.split(payment).state == .succeeded)
+            try await market.advance(to: date.advanced(by: 1).start + .seconds(11 * 3600))
+            try await eventually("the day is matched, and paid out") {
+                try await market.balance(.pending(.subMerchant(shop))) == .zero
+            }
+            for account in [Account.clearing(.weChatPay), .feeReceivable, .bankCash, .suspense] {
+                #expect(try await market.balance(account) == .zero)
+            }
+            let kept = try await world.run { tx in
+                try await tx.statements(source: nil, on: date, before: nil, limit: 10).map(\.form).sorted()
+            }
+            #expect(kept == ["CHK", "DET", "SUM"])
         }
     }
 
