@@ -41,7 +41,12 @@ extension EndToEndTests {
                 ]
                 for (arguments, environment, expected) in cases {
                     let process = try CustodyProcess(["work", "--config", file] + arguments, environment: environment)
-                    try await eventually("it says what it runs with") { WorkSettingsTests.said(process) != nil }
+                    // Once it listens it also hears signals.
+                    try await eventually("it says what it runs with, and listens") {
+                        WorkSettingsTests.said(process) != nil
+                            && (String(decoding: process.output, as: UTF8.self) + process.errors)
+                                .contains(#""message":"listening""#)
+                    }
                     let said = WorkSettingsTests.said(process)
                     #expect(
                         ["concurrency", "connections", "callback_base_url"].map { said?[$0]?.string } == expected)
