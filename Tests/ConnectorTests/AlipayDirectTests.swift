@@ -72,7 +72,7 @@ import Testing
             let split = SplitInstruction(
                 number: "S1", orderNumber: "O1",
                 items: [.init(number: "2", account: receiver.account, amount: Fen(1000), isCommission: true)],
-                isLast: true)
+                isLast: false)
             // The receipt of goods first.
             #expect(
                 await direct.split(split, serial: "5").refusedStanding == .forNow(retryAfter: .seconds(600)))
@@ -91,6 +91,9 @@ import Testing
                 return result.state == .succeeded
             }
             #expect(isTold)
+            _ = try await direct.split(
+                SplitInstruction(number: "S2", orderNumber: "O1", items: [], isLast: true), serial: "7"
+            ).answeredValue()
 
             let refund = RefundRegistration(
                 number: "R1", orderNumber: "O1", amount: Fen(5000),
