@@ -43,7 +43,8 @@ struct DayJobs: Sendable {
         of date: BusinessDate, _ linked: Set<Counterparty>, in tx: TenantTransaction
     ) async throws -> [StatementSubject] {
         var subjects: [StatementSubject] = []
-        for kind in ChannelKind.allCases where try await tx.payableChannels().contains(kind) {
+        let payable = try await tx.payableChannels()
+        for kind in ChannelKind.allCases where payable.contains(kind) {
             let collector = try await tx.collector(of: kind)
             let channel = try? await counterparties.channel(kind, through: collector, in: tx)
             subjects += (channel?.bills ?? [.trade]).map {
